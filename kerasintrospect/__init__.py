@@ -1,0 +1,88 @@
+"""See why a trained Keras text model is wrong.
+
+    import kerasintrospect as ki
+    lens = ki.wrap(model)
+
+This is the door: every public name, each imported when it is first used, so that `import kerasintrospect`
+takes milliseconds and loads no TensorFlow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kerasintrospect.activations import Activations
+    from kerasintrospect.adapters import load_model
+    from kerasintrospect.attribution import Attribution, Attributions, methods
+    from kerasintrospect.debug import DebugReport
+    from kerasintrospect.errors import (
+        CutError,
+        InputError,
+        InputTypeError,
+        KerasIntrospectError,
+        KerasIntrospectWarning,
+        MissingDependencyError,
+        ModelFileError,
+        SiteError,
+        StaleIndexError,
+        TargetError,
+        UnreachedSiteError,
+        UnsupportedError,
+    )
+    from kerasintrospect.introspector import Introspector, Predictions, wrap
+    from kerasintrospect.neighbors import NeighborIndex, Neighbors
+    from kerasintrospect.sites import SiteTable
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Activations",
+    "Attribution",
+    "Attributions",
+    "CutError",
+    "DebugReport",
+    "InputError",
+    "InputTypeError",
+    "Introspector",
+    "KerasIntrospectError",
+    "KerasIntrospectWarning",
+    "MissingDependencyError",
+    "ModelFileError",
+    "NeighborIndex",
+    "Neighbors",
+    "Predictions",
+    "SiteError",
+    "SiteTable",
+    "StaleIndexError",
+    "TargetError",
+    "UnreachedSiteError",
+    "UnsupportedError",
+    "__version__",
+    "load_model",
+    "methods",
+    "wrap",
+]
+
+_ROOMS = {
+    "activations": ("Activations",),
+    "adapters": ("load_model",),
+    "attribution": ("Attribution", "Attributions", "methods"),
+    "debug": ("DebugReport",),
+    "introspector": ("Introspector", "Predictions", "wrap"),
+    "neighbors": ("NeighborIndex", "Neighbors"),
+    "sites": ("SiteTable",),
+}
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+_HOMES.update({name: "errors" for name in __all__ if name.endswith(("Error", "Warning"))})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
