@@ -28,7 +28,7 @@ ORDER = [
     {"scan", "fronts"},
     {"runs"},
     {"submodels", "store", "neighbors", "influence", "neurons", "probes", "attribution", "interventions"},
-    {"metrics", "verdicts"},
+    {"metrics", "verdicts", "labelled", "neighborhood"},
     {"introspector"},
     {"debug"},
     {"report"},
