@@ -342,6 +342,12 @@ def test_the_reference_has_a_line_for_everything(section, names):
     assert sorted(documented(section)) == sorted(names())
 
 
+def test_the_architecture_page_shows_every_room():
+    page = (REPO / "docs/architecture.md").read_text()
+    shown = {name.removesuffix(".py").strip("/") for name in re.findall(r"`([\w/]+(?:\.py|/))`", page)}
+    assert {room(module) or "__init__" for module in MODULES} <= shown
+
+
 PAGES = sorted([REPO / "README.md", *(REPO / "docs").glob("*.md"), REPO / "examples/README.md"])
 
 
