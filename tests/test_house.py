@@ -21,7 +21,7 @@ PACKAGE = Path(kerasintrospect.__file__).parent  # the wheel's, when the wheel i
 FAMILIES = {
     "adapters": {"base"},
     "fronts": {"base"},
-    "attribution": {"base", "job"},
+    "attribution": {"base", "job", "questions"},
     "probes": {"base"},
     "interventions": {"base"},
 }
