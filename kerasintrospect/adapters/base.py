@@ -1,0 +1,128 @@
+"""The contract of an adapter: how to recognise a kind of model, walk its layers, and call it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ..errors import InputTypeError
+from ..registry import Registry
+
+__all__ = ["Adapter", "adapt", "adapters", "load_model"]
+
+adapters: Registry[type[Adapter]] = Registry("kerasintrospect.adapters", "adapter")
+
+
+class Adapter(ABC):
+    """One kind of model behind one door.
+
+    An adapter's module must be cheap to import: it recognises its models by the names of their classes' modules and
+    imports a framework only inside its methods.
+
+    Args:
+        model: The object that the user has; it is never changed.
+    """
+
+    priority: ClassVar[int] = 0  # adapters of wrappers (a predictor around a model) are asked before those of models
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    @staticmethod
+    @abstractmethod
+    def claims(model: Any) -> bool:
+        """Whether this adapter is made for the object; must not import anything."""
+
+    @staticmethod
+    @abstractmethod
+    def load(path: Path) -> Any:
+        """Loads a model from a file of this kind without running code from the file; None if it is another kind."""
+
+    @property
+    @abstractmethod
+    def family(self) -> str:
+        """`"keras"` or `"tf_keras"`."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """`"functional"`, `"sequential"` or `"subclassed"`."""
+
+    @property
+    @abstractmethod
+    def autograph(self) -> bool:
+        """Whether the family converts Python control flow in `call` by autograph."""
+
+    @property
+    @abstractmethod
+    def module(self) -> Any:
+        """The family's own module, such as `keras`."""
+
+    @abstractmethod
+    def walk(self) -> Iterator[tuple[str, Any]]:
+        """Every layer under every attribute path: (path, layer), parents first; a layer may come by more than once."""
+
+    @abstractmethod
+    def signature(self) -> Any:
+        """What the model takes, as a nest of tf.TensorSpec; None when the model does not know it itself."""
+
+    @abstractmethod
+    def call(self, inputs: Any) -> Any:
+        """The forward pass with `training=False`."""
+
+    @abstractmethod
+    def input_names(self) -> list[str]:
+        """Names of the inputs in flat order; empty when the model has no names for them."""
+
+    @abstractmethod
+    def output_names(self) -> list[str]:
+        """Names of the outputs in flat order; empty when the model has no names for them."""
+
+    @abstractmethod
+    def from_logits(self) -> bool:
+        """Whether the model was compiled with a loss that takes logits."""
+
+
+def adapt(model: Any) -> Adapter:
+    """The adapter of a model.
+
+    Args:
+        model: Any object that a registered adapter claims.
+
+    Raises:
+        InputTypeError: if none does; it says what can be wrapped.
+    """
+    members = sorted((adapters.get(name) for name in adapters.names()), key=lambda member: -member.priority)
+    for member in members:
+        if member.claims(model):
+            return member(model)
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    raise InputTypeError(
+        f"wrap() takes a Keras 3 or tf_keras Model (functional, Sequential or subclassed). Received: an object of type {kind}"
+    )
+
+
+def load_model(path: str | Path) -> Any:
+    """Loads a saved Keras model in its own family; nothing in the file is executed (`safe_mode`).
+
+    Args:
+        path: A `.keras` or `.h5` file written by Keras 3 or tf_keras.
+
+    Returns:
+        The model: a `keras.Model` or a `tf_keras.Model`.
+
+    Raises:
+        ModelFileError: if the file does not exist, is no model, or needs code that only its author has.
+    """
+    from ..errors import ModelFileError
+
+    file = Path(path)
+    if not file.exists():
+        raise ModelFileError(f"The model file does not exist. Received: {str(path)!r}")
+    for name in adapters.names():
+        model = adapters.get(name).load(file)
+        if model is not None:
+            return model
+    raise ModelFileError(f"The file holds no Keras model (.keras or .h5). Received: {str(path)!r}")

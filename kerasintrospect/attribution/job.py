@@ -1,0 +1,287 @@
+"""What an attribution method is given: the examples, the explained number, and gradients along a path at the sites."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, UnsupportedError
+from ..inputs import Arranged
+from ..outputs import Output, Target
+from ..runs import Runner
+from ..sites import Site
+from ..text import TokenRow
+from .base import unnamed
+from .questions import Question
+
+__all__ = ["Job", "Path"]
+
+
+@dataclass(frozen=True)
+class Path:
+    """What the path of one chunk gave at one site; all arrays are (examples, positions, units) or (examples, units).
+
+    Attributes:
+        x: The activation.
+        baseline: Where the path starts.
+        gradient: Weighted sum of the gradients at the points of the path.
+        square: Weighted sum of their squares; None unless asked for.
+        mask: (examples, positions) or (examples, units) bool, False at padding.
+    """
+
+    x: np.ndarray
+    baseline: np.ndarray
+    gradient: np.ndarray
+    square: np.ndarray | None
+    mask: np.ndarray
+
+
+class Job:
+    """One call of `attribute`."""
+
+    def __init__(
+        self, runner: Runner, output: Output, arranged: Arranged, target: Target, sites: Sequence[Site] | None, score: str,
+        baseline: Any, seed: int,
+    ) -> None:
+        self.runner, self.output, self.arranged = runner, output, arranged
+        self.score, self.seed, self._sites, self._baseline = score, seed, sites, baseline
+        self._target: Any = target if callable(target) else output.targets(target, len(arranged), self.predicted)
+        self._blocks: dict[Site | int, tuple[np.ndarray, np.ndarray]] = {}
+        self._trim = True
+
+    # The explained number
+
+    @cached_property
+    def _probabilities(self) -> np.ndarray:
+        parts = [np.zeros(0)] * len(self.arranged)
+        for rows, found, _ in self.runner.forward(self.arranged, output=self.output.predict):
+            for i, row in zip(rows, found.numpy(), strict=True):
+                parts[i] = row
+        return np.stack(parts)
+
+    def predicted(self) -> np.ndarray:
+        """(n,) the predicted class."""
+        return self._probabilities.argmax(-1)
+
+    def predicted_or_none(self) -> np.ndarray | None:
+        """(n,) the predicted class; None where there is no such thing."""
+        single = len(self.output.shape) == 2 and not (self.output.kind == "raw" and self.output.shape[-1] == 1)
+        return self.predicted() if single else None
+
+    def target_of(self, i: int) -> tuple[Any, str]:
+        """The target of one example and its name."""
+        if callable(self._target):
+            return None, getattr(self._target, "__name__", "target function")
+        *position, label = (int(k) for k in self._target[i])
+        name = self.output.class_names[label]
+        return ((*position, label), f"{name} at {position[0]}") if position else (label, name)
+
+    def explain(self, inputs: Any, owners: Sequence[int]) -> np.ndarray:
+        """(rows,) the explained number of other inputs, each with the target of the example that it was made from."""
+        return self._explain(self.runner.arrange(inputs), np.asarray(owners))
+
+    def explain_leaves(self, leaves: list[np.ndarray]) -> np.ndarray:
+        """(n,) the explained number with other arrays in place of the examples' own."""
+        changed = replace(self.arranged, leaves=leaves)
+        return self._explain(changed, np.arange(len(changed)), trim=False)
+
+    def _explain(self, arranged: Arranged, owners: np.ndarray, trim: bool = True) -> np.ndarray:
+        found = np.zeros(len(arranged), np.float32)
+        for rows, leaves, _ in self.runner.progress(self.runner.chunks(arranged, None, trim), len(arranged)):
+            found[rows] = self._ask("explain", [leaves, self._targets(owners[rows])], sites=False)
+        return found
+
+    def _targets(self, rows: np.ndarray) -> np.ndarray:
+        return np.zeros((len(rows), 1), np.int32) if callable(self._target) else self._target[rows]
+
+    def replacement(self) -> str:
+        """What takes the place of an occluded word."""
+        if self._baseline is None or isinstance(self._baseline, str):
+            return self._baseline or ""
+        raise InputError(f"Words are taken out, or replaced by a baseline string. Received: baseline={self._baseline!r}")
+
+    # The sites
+
+    @cached_property
+    def sites(self) -> list[Site]:
+        """Where the scores are taken: as asked, or all embeddings of inputs, or the float inputs themselves."""
+        scan = self.runner.scan()
+        if self._sites is not None:
+            return list(self._sites)
+        found = scan.embeddings()
+        if not found:
+            found = [scan.table.resolve(Site("", None, "in", s.key if len(scan.table[""].inputs[0]) > 1 else None))
+                     for s in scan.table[""].inputs[0] if s.dtype.startswith(("float", "bfloat"))]  # fmt: skip
+        if not found:
+            raise UnsupportedError(
+                "The model has no Embedding layer that looks up its input, and no float input: gradients need a site. Name "
+                "one with site= (lens.sites() lists them), or use method='occlusion', which needs none."
+            )
+        return found
+
+    def site_names(self) -> list[str]:
+        """The sites in words."""
+        return [str(site) for site in self._blocks if isinstance(site, Site)] or ["inputs"]
+
+    def baselines(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """What the user gave as baseline in the shape of the values; zeros for None."""
+        given = self._baseline if isinstance(self._baseline, (list, tuple)) and len(values) > 1 else [self._baseline] * len(values)
+        if len(given) != len(values):
+            raise InputError(f"There are {len(values)} sites, so a list of baselines holds as many. Received: {len(given)}")
+        made = []
+        for value, one in zip(values, given, strict=True):
+            try:
+                made.append(np.broadcast_to(np.asarray(0.0 if one is None else one, np.float32), value.shape).copy())
+            except (ValueError, TypeError) as error:
+                shape = getattr(np.asarray(one), "shape", None)
+                raise InputError(f"A baseline is a number, or an array that fits the activation of shape (examples, "
+                                 f"{', '.join(map(str, value.shape[1:]))}). Received: shape {shape}") from error  # fmt: skip
+        return made
+
+    # Gradients
+
+    def path(
+        self,
+        finish: Callable[[Path], np.ndarray],
+        alphas: Sequence[float] = (1.0,),
+        weights: Sequence[float] = (1.0,),
+        noise: Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray] | None = None,
+        square: bool = False,
+        only: np.ndarray | None = None,
+    ) -> None:
+        """Takes gradients at baseline + alpha (x - baseline) + noise and writes what `finish` makes of them.
+
+        Args:
+            finish: From a `Path` to scores of the shape of `x`, or (examples, positions).
+            alphas: The points of the path.
+            weights: The weight of each point in the sums.
+            noise: (x, mask, generator) -> (points, positions, units) noise of one example.
+            square: Whether the sum of squares is needed.
+            only: Row numbers; None for all.
+        """
+        step = min(len(alphas), self.runner.batch_size)
+        for rows, leaves, mask in self._chunks(max(1, self.runner.batch_size // step), only):
+            values = self._read(leaves)
+            if self._trim and any(self._is_other(value, mask) for value in values):
+                self._trim = False  # the site has positions of its own, whose number hangs on the padding
+                return self.path(finish, alphas, weights, noise, square, only)
+            starts = self.baselines(values)
+            sums = [np.zeros((2, *value.shape), np.float32) for value in values]
+            for k in range(0, len(alphas), step):
+                points = self._points(rows, len(rows), alphas[k : k + step], weights[k : k + step])
+                extra = self._noise(noise, values, mask, rows, slice(k, k + step))
+                for total, part in zip(sums, self._gradients(leaves, values, starts, points, extra, square), strict=True):
+                    total += part
+            for site, value, start, (gradient, squares) in zip(self.sites, values, starts, sums, strict=True):
+                kept = self._mask(value, mask)
+                found = finish(Path(value, start, gradient, squares if square else None, kept))
+                self.write(site, rows, found, kept, None if kept is not mask else self._columns(rows, mask))
+
+    def ends(self, only: np.ndarray | None = None) -> np.ndarray:
+        """(n,) F(x) - F(baseline), without gradients."""
+        found = np.zeros(len(self.arranged), np.float32)
+        for rows, leaves, _ in self._chunks(max(1, self.runner.batch_size // 2), only):
+            values = self._read(leaves)
+            points = self._points(rows, len(rows), (1.0, 0.0), (1.0, 1.0))
+            scores = self._ask("ends", [leaves, values, self.baselines(values), *points[:2], points[3]])
+            found[rows] = scores[0::2] - scores[1::2]
+        return found
+
+    def _chunks(self, rows: int, only: np.ndarray | None) -> Iterator[Any]:
+        part = self.arranged if only is None else self.arranged.subset(only)
+        for numbers, leaves, mask in self.runner.progress(self.runner.chunks(part, rows, self._trim), len(part)):
+            yield (numbers if only is None else only[numbers]), leaves, mask
+
+    def _read(self, leaves: Any) -> list[np.ndarray]:
+        values = self._ask("read", [leaves])
+        for site, value in zip(self.sites, values, strict=True):
+            if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
+                raise InputError(f"Gradients need a float activation. Received: site='{site}' of dtype {value.dtype}")
+        return [value.astype(np.float32) for value in values]
+
+    def _points(self, rows: np.ndarray, n: int, alphas: Any, weights: Any) -> tuple[np.ndarray, ...]:
+        owner = np.repeat(np.arange(n, dtype=np.int32), len(alphas))
+        tiled = [np.tile(np.asarray(a, np.float32), n) for a in (alphas, weights)]
+        return owner, tiled[0], tiled[1], self._targets(rows)
+
+    def _noise(self, noise: Any, values: Any, mask: Any, rows: np.ndarray, part: slice) -> list[np.ndarray]:
+        if noise is None:
+            return []
+        made = []
+        for value in values:
+            kept = self._mask(value, mask)
+            drawn = [noise(v, m, self._generator(i))[part] for v, m, i in zip(value, kept, rows, strict=True)]
+            made.append(np.concatenate(drawn).astype(np.float32))
+        return made
+
+    def _generator(self, row: int) -> np.random.Generator:
+        """Noise hangs on the seed and on the example itself, never on its place in a batch."""
+        texts = self.arranged.encoded.texts
+        data = texts[row].encode("utf-8", "replace") if texts is not None else b"".join(leaf[row].tobytes() for leaf in self.arranged.leaves)
+        return np.random.default_rng([self.seed, zlib.crc32(data)])
+
+    def _gradients(self, leaves: Any, values: Any, starts: Any, points: Any, extra: Any, square: bool) -> list[Any]:
+        args = [leaves, values, starts, *points, extra]
+        found = self._ask("squares" if square else "sums", args)
+        return found if square else [np.stack([part, np.zeros_like(part)]) for part in found]
+
+    def _ask(self, what: str, args: list[Any], sites: bool = True) -> Any:
+        import tensorflow as tf
+
+        function = self._target if callable(self._target) else None
+        question = Question(self.output, self.score, function, tuple(self.sites) if sites else ())
+        result = self.runner.ask((what, *question.key), getattr(question, what), self.arranged, args)
+        return tf.nest.map_structure(lambda tensor: tensor.numpy(), result)
+
+    # The scores
+
+    @staticmethod
+    def _is_other(value: np.ndarray, mask: np.ndarray | None) -> bool:
+        """Whether a sequence has other positions than the tokens."""
+        return mask is not None and value.ndim > 2 and value.shape[1] != mask.shape[1]
+
+    def _mask(self, value: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        """(examples, positions or units) bool for one site of one chunk; the very `mask` where the positions are tokens."""
+        aligned = value.ndim > 2 and mask is not None and not self._is_other(value, mask)
+        return mask if aligned and mask is not None else np.ones(value.shape[:2], bool)
+
+    def _columns(self, rows: np.ndarray, mask: np.ndarray) -> slice:
+        return slice(None) if mask.shape[1] == self.arranged.width else self.arranged.columns(rows)
+
+    def write(
+        self, key: Site | int, rows: np.ndarray, scores: np.ndarray, mask: np.ndarray, columns: slice | None = None
+    ) -> None:
+        """Writes scores of some examples at one site or numbered block: summed over units, 0 at padding.
+
+        Args:
+            key: The site, or the number of the block.
+            rows: Row numbers.
+            scores: (rows, positions, units) or (rows, positions).
+            mask: (rows, positions) bool.
+            columns: Where the positions stand among those of the tokens; None if they are all that the block has.
+        """
+        if not np.isfinite(scores).all():
+            raise InputError(f"The scores of examples {rows[:3].tolist()} are not finite: do the weights hold NaN?")
+        tokens = np.where(mask, scores.reshape(*scores.shape[:2], -1).sum(-1), 0.0)
+        shape = (len(self.arranged), tokens.shape[1] if columns is None else self.arranged.width or 0)
+        block = self._blocks.setdefault(key, (np.zeros(shape, np.float32), np.zeros(shape, bool)))
+        for whole, part in zip(block, (tokens, mask), strict=True):
+            whole[rows] = 0
+            whole[rows, columns or slice(None)] = part
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """(scores, mask), the blocks side by side."""
+        blocks = list(self._blocks.values())
+        return np.concatenate([b[0] for b in blocks], 1), np.concatenate([b[1] for b in blocks], 1)
+
+    def rows(self, mask: np.ndarray) -> list[TokenRow]:
+        """The tokens of every example, one per kept column."""
+        described = self.arranged.encoded.rows()
+        if described is not None and all(len(r.tokens) == m.sum() for r, m in zip(described, mask, strict=True)):
+            return described
+        return unnamed(mask, [f"{i}" for i in range(mask.shape[1])])

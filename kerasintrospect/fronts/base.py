@@ -1,0 +1,111 @@
+"""The contract of a text front, and the record that it makes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputTypeError
+from ..registry import Registry
+from ..sites import Site
+from ..text import TokenRow
+
+__all__ = ["Encoded", "Front", "check_texts", "find_front", "fronts"]
+
+fronts: Registry[type[Front]] = Registry("kerasintrospect.fronts", "text front")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Inputs of a model, one row per example.
+
+    Attributes:
+        inputs: Nest of arrays as the model (or the site of the front) takes them, examples first.
+        mask: (examples, positions) bool, False at padding; None where the inputs have no token positions.
+        texts: The user's texts; None when the inputs were arrays.
+        describe: Makes the tokens of the given rows; called only when somebody looks.
+    """
+
+    inputs: Any
+    mask: np.ndarray | None = None
+    texts: Sequence[str] | None = None
+    describe: Callable[[Sequence[int]], list[TokenRow]] | None = None
+    _rows: dict[int, TokenRow] = field(default_factory=dict, repr=False)
+
+    def rows(self) -> list[TokenRow] | None:
+        """The tokens that the model saw of each text, in the order of the columns where `mask` is True."""
+        if self.describe is None or self.texts is None:
+            return None
+        missing = [i for i in range(len(self.texts)) if i not in self._rows]
+        self._rows.update(zip(missing, self.describe(missing) if missing else (), strict=True))
+        return [self._rows[i] for i in range(len(self.texts))]
+
+    def masked(self, mask: np.ndarray | None) -> Encoded:
+        """The same inputs with another mask."""
+        return replace(self, mask=mask)
+
+
+class Front(ABC):
+    """From texts to model inputs."""
+
+    site: Site | None = None  # where the model takes what `encode` gives; None: as its own input
+
+    @staticmethod
+    @abstractmethod
+    def claims(tokenizer: Any, preprocess: Any) -> bool:
+        """Whether this front is made for what the user gave; must not import a framework."""
+
+    @abstractmethod
+    def __init__(self, tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> None: ...
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Encodes texts in one go, padded to one length."""
+
+    @abstractmethod
+    def identity(self) -> str:
+        """What the fingerprint of an index holds of the front: equal strings encode equally."""
+
+
+def find_front(tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> Front | None:
+    """The front for what the user gave to `wrap`; None when nothing was given.
+
+    Raises:
+        InputTypeError: if no front knows the tokenizer.
+    """
+    if tokenizer is None and preprocess is None:
+        return None
+    if preprocess is not None and not callable(preprocess):
+        raise InputTypeError(f"preprocess is a function from a list of str to model inputs. Received: {preprocess!r}")
+    for name in fronts.names():
+        member = fronts.get(name)
+        if member.claims(tokenizer, preprocess):
+            return member(tokenizer, preprocess, adapter, max_length)
+    raise InputTypeError(
+        f"tokenizer is a TextVectorization layer, a tf_keras Tokenizer, a Hugging Face tokenizer, or a function from a "
+        f"text to its tokens together with preprocess=. Received: an object of type {type(tokenizer).__name__}"
+    )
+
+
+def check_texts(inputs: Any) -> list[str]:
+    """A list of str from what the user gave as texts.
+
+    Raises:
+        InputTypeError: if it is one bare string, or holds something else than strings.
+    """
+    if isinstance(inputs, (str, bytes)):
+        raise InputTypeError(f"Texts come as a list of str, also a single one. Received: {inputs!r}")
+    if not hasattr(inputs, "__iter__"):
+        raise InputTypeError(f"Texts come as a list of str. Received: an object of type {type(inputs).__name__}")
+    texts = np.asarray(inputs, dtype=object).ravel().tolist() if hasattr(inputs, "shape") else list(inputs)
+    for i, text in enumerate(texts):
+        if isinstance(text, bytes):
+            texts[i] = text.decode("utf-8", "replace")
+        elif not isinstance(text, str):
+            raise InputTypeError(f"Texts come as a list of str. Received: inputs[{i}]={text!r} "
+                                 f"(of type {type(text).__name__})")
+    return texts

@@ -1,0 +1,67 @@
+"""Hugging Face tokenizers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, InputTypeError
+from ..text import NOWHERE, TokenRow
+from .base import Encoded, Front, fronts
+
+__all__ = ["HuggingFaceFront"]
+
+
+@fronts.register("hugging_face")
+class HuggingFaceFront(Front):
+    """A fast tokenizer (`transformers.PreTrainedTokenizerFast`): it alone knows the character offsets of its tokens.
+
+    The inputs are those of its arrays that the model has inputs for by name, or for a model with one input the ids.
+    """
+
+    def __init__(self, tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> None:
+        if not getattr(tokenizer, "is_fast", False):
+            raise InputTypeError(
+                f"Only fast Hugging Face tokenizers know where a token stands in the text: load it with use_fast=True. "
+                f"Received: {type(tokenizer).__name__}"
+            )
+        self._tokenizer, self._length, self._adapter = tokenizer, max_length, adapter
+        if tokenizer.pad_token_id is None:
+            raise InputError("The tokenizer has no padding token: set tokenizer.pad_token. Received: pad_token=None")
+
+    @staticmethod
+    def claims(tokenizer: Any, preprocess: Any) -> bool:
+        return preprocess is None and hasattr(tokenizer, "get_vocab") and hasattr(tokenizer, "pad_token_id")
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        cut = {"truncation": True, "max_length": self._length} if self._length else {"truncation": False}
+        made = self._tokenizer(list(texts), padding=True, return_offsets_mapping=True, return_tensors="np", **cut)
+        mask = made["attention_mask"].astype(bool)
+        names = self._adapter.input_names()
+        arrays = {key: value for key, value in made.items() if key != "offset_mapping"}
+        inputs: Any = {key: arrays[key] for key in arrays if key in names} if names else arrays
+        if len(names) == 1 and not inputs:
+            inputs = made["input_ids"]
+        return Encoded(inputs, mask, texts, lambda rows: [self._describe(texts[i], made, mask, i) for i in rows])
+
+    def identity(self) -> str:
+        words = json.dumps(self._tokenizer.get_vocab(), sort_keys=True).encode()
+        return f"{type(self._tokenizer).__name__} {hashlib.blake2b(words).hexdigest()} {self._length}"
+
+    def _describe(self, text: str, made: Any, mask: np.ndarray, i: int) -> TokenRow:
+        ids = made["input_ids"][i][mask[i]].tolist()
+        special = set(self._tokenizer.all_special_ids) - {self._tokenizer.unk_token_id}
+        offsets = made["offset_mapping"][i][mask[i]].tolist()
+        spans = [
+            NOWHERE if token in special or start == end else (start, end)
+            for token, (start, end) in zip(ids, offsets, strict=True)
+        ]
+        ends = [end for _, end in spans if end >= 0]
+        full = self._tokenizer(text, truncation=False)["input_ids"] if self._length and len(ids) >= self._length else ids
+        unknown = tuple(token == self._tokenizer.unk_token_id for token in ids)
+        truncated = len(full) > len(ids) and max(ends, default=0) <= len(text)
+        return TokenRow(tuple(self._tokenizer.convert_ids_to_tokens(ids)), tuple(spans), truncated, unknown)

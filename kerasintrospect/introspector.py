@@ -1,0 +1,291 @@
+"""The wrapped model: a facade whose methods are one call each."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .activations import Activations, Predictions
+from .adapters.base import adapt
+from .attribution.base import Attributions, attribute
+from .errors import InputError, InputTypeError, KerasIntrospectWarning
+from .fronts.base import find_front
+from .inputs import Arranged
+from .neighbors import NeighborIndex
+from .outputs import Output, Target, describe_output
+from .runs import Runner
+from .sites import Site, SiteTable
+from .submodels import Tail, truncate
+
+if TYPE_CHECKING:
+    from .debug import DebugReport
+
+__all__ = ["Introspector", "Predictions", "wrap"]
+
+POOLS = ("mean", "max", "first", "last", None)
+
+
+def wrap(
+    model: Any,
+    tokenizer: Any = None,
+    preprocess: Callable[[list[str]], Any] | None = None,
+    class_names: Sequence[str] | None = None,
+    max_length: int | None = None,
+    output: int | str | None = None,
+    batch_size: int = 256,
+) -> Introspector:
+    """Wraps a Keras model; the model itself is never changed.
+
+    Args:
+        model: Keras 3 or tf_keras Model: functional, Sequential or subclassed.
+        tokenizer: For models that take ids: a `TextVectorization` layer, a tf_keras `Tokenizer`, a Hugging Face fast
+            tokenizer, or a function from a text to its tokens (then with `preprocess`). A `TextVectorization` inside the
+            model is found without it.
+        preprocess: Function from a list of str to what the model takes.
+        class_names: One per class. Given for a model that ends in neither softmax nor sigmoid, they say that its outputs
+            are logits.
+        max_length: Longest input in tokens, for tokenizers that do not know it.
+        output: Name or position of the output that is meant, for models with several.
+        batch_size: Rows in one pass, the steps of a path included; bounds the memory.
+
+    Returns:
+        An `Introspector`.
+
+    Raises:
+        InputTypeError: if the model or the tokenizer is of no kind that can be wrapped.
+
+    Example:
+
+    >>> lens = ki.wrap(model, class_names=["negative", "positive"])
+    >>> lens.attribute(["I loved this film, but the main actor sucks."])
+    """
+    adapter = adapt(model)
+    if isinstance(class_names, str):
+        raise InputTypeError(f"class_names is a list of str. Received: {class_names!r}")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"batch_size is a positive int. Received: batch_size={batch_size!r}")
+    front = find_front(tokenizer, preprocess, adapter, max_length)
+    return Introspector(Runner(adapter, front, batch_size), class_names, output)
+
+
+class Introspector:
+    """A wrapped model. Made by `wrap`."""
+
+    def __init__(self, runner: Runner, class_names: Sequence[str] | None, output: int | str | None) -> None:
+        self._runner, self._names, self._choice = runner, class_names, output
+        self._output: Output | None = None
+
+    @property
+    def model(self) -> Any:
+        """The user's model."""
+        return self._runner.adapter.model
+
+    @property
+    def family(self) -> str:
+        """`"keras"` or `"tf_keras"`."""
+        return self._runner.adapter.family
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """The class names that were given to `wrap`."""
+        return None if self._names is None else list(self._names)
+
+    def describe(self) -> dict[str, Any]:
+        """Name, family, kind, number of parameters, embedding site, text front and length of the model."""
+        embeddings = self._runner.scan().embeddings()
+        front = self._runner.front
+        return {
+            "name": self.model.name,
+            "family": self.family,
+            "kind": self._runner.adapter.kind,
+            "parameters": int(self.model.count_params()),
+            "embedding_site": ", ".join(map(str, embeddings)) or None,
+            "text_front": None if front is None else type(front).__name__.removesuffix("Front"),
+            "max_length": next((row.outputs[0][0].shape[1] for row in self.sites() if row.class_name == "TextVectorization"
+                                and row.calls and len(row.outputs[0][0].shape or ()) == 2), None),
+        }  # fmt: skip
+
+    def sites(self, inputs: Any = None) -> SiteTable:
+        """Every place where an activation can be read or written, from one shape-only trace.
+
+        Args:
+            inputs: One batch, for models that do not know yet what they take; ignored otherwise.
+        """
+        return self._runner.scan(None if inputs is None else self._runner.encode(inputs).inputs).table
+
+    def predict(self, inputs: Any, edits: Mapping[str, Any] | None = None) -> Predictions:
+        """Class scores.
+
+        Args:
+            inputs: A list of str, or what the model takes.
+            edits: Per site what takes the place of its activation: a function of the tensor, or a number or array that
+                is broadcast to it.
+
+        Returns:
+            `Predictions` with `.scores` (n, classes) float32 and `.labels` (n,) int.
+
+        Raises:
+            InputError: if the outputs are not finite; it names the weights that hold NaN.
+        """
+        arranged, output = self._arrange(inputs), self._find_output()
+        changes = {self._site(site): _edit(value) for site, value in (edits or {}).items()}
+        found = [np.zeros(0)] * len(arranged)
+        for rows, scores, _ in self._runner.forward(arranged, edits=changes, output=output.predict):
+            for i, row in zip(rows, scores.numpy(), strict=True):
+                found[i] = row
+        scores = np.stack(found)
+        if not np.isfinite(scores).all():
+            raise InputError(f"The outputs of {int((~np.isfinite(scores)).any(-1).sum())} of {len(scores)} examples are not "
+                             f"finite. {self._broken_weights()}")  # fmt: skip
+        return Predictions(scores, output.kind, output.class_names, arranged.encoded.texts)
+
+    def truncate(self, site: str) -> Any:
+        """The model up to a site, as a model of its own family; the weights are shared.
+
+        Functional and Sequential graphs (nested and shared layers included) give a functional model that can be saved
+        and loaded; subclassed models give one with `call`, `predict` and `export`.
+        """
+        return truncate(self._runner, self._site(site))
+
+    def tail(self, site: str) -> Tail:
+        """The model behind a site: `tail(site)(truncate(site)(x)) == model(x)`.
+
+        Raises:
+            CutError: if the site is no cut of the graph; it names what leads round it.
+        """
+        return Tail(self._runner, self._site(site))
+
+    def activations(self, inputs: Any, sites: str | Sequence[str], pool: str | None = None) -> Activations:
+        """What goes through the sites, in one forward pass without what lies behind the last of them.
+
+        Args:
+            inputs: A list of str, or what the model takes.
+            sites: One address or several.
+            pool: `"mean"`, `"max"`, `"first"` or `"last"` over the positions that are no padding; None keeps them.
+
+        Returns:
+            `Activations`: `acts[site]` of shape (n, units), or (n, tokens, units) padded with 0.
+        """
+        if pool not in POOLS:
+            raise InputError(f"pool is one of {', '.join(map(repr, POOLS))}. Received: pool={pool!r}")
+        arranged = self._arrange(inputs)
+        names = [sites] if isinstance(sites, (str, Site)) else list(sites)
+        return self._runner.activations(arranged, {str(name): self._site(name) for name in names}, pool)
+
+    def attribute(
+        self,
+        inputs: Any,
+        method: str = "integrated_gradients",
+        target: Target = None,
+        site: str | Sequence[str] | None = None,
+        score: str = "logit",
+        baseline: Any = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> Attributions:
+        """Why this prediction: a signed score per token (or unit) of every example.
+
+        Args:
+            inputs: A list of str, or what the model takes.
+            method: One of `ki.methods()`.
+            target: None (the predicted class), a class index or name, a list of either (one per example), or a function
+                from the model's outputs to (n,) numbers; for sequence outputs (position, class).
+            site: Where scores are taken; None finds the embedding outputs, or the float inputs themselves.
+            score: `"logit"` (before a final softmax or sigmoid), `"probability"`, or `"loss"` of the target.
+            baseline: None (zeros), a number, or an array that fits the activation; one per site when there are several.
+            seed: For methods that draw.
+            options: Those of the method, such as `n_steps=50`.
+
+        Returns:
+            `Attributions`, a sequence of `Attribution`.
+        """
+        arranged, output = self._arrange(inputs), self._find_output()
+        chosen = [site] if isinstance(site, (str, Site)) else site
+        sites = None if chosen is None else [self._site(one) for one in chosen]
+        return attribute(self._runner, output, arranged, method, target, sites, score, baseline, seed, **options)
+
+    def neighbors(
+        self, texts: Any, labels: Any = None, site: str | None = None, pool: str | None = "mean", metric: str = "cosine"
+    ) -> NeighborIndex:
+        """An index of training examples by their activations at a site.
+
+        Args:
+            texts: The training texts, or what the model takes.
+            labels: One per text: class indices.
+            site: Address; None takes the input of the last layer, the model's own summary of the text.
+            pool: As in `activations`.
+            metric: `"cosine"` or `"euclidean"`.
+        """
+        arranged = self._arrange(texts)
+        place = self._site(site) if site is not None else self._runner.summary()
+        vectors = self._vectors(arranged, place, pool)
+        index = NeighborIndex(vectors, arranged.encoded.texts, labels, metric, fingerprint=self.fingerprint(place, pool),
+                              site=str(place), pool=pool, class_names=self.class_names)  # fmt: skip
+        return index.attach(self._embed(place, pool), self.fingerprint(place, pool)) or index
+
+    def fingerprint(self, site: str | Site, pool: str | None) -> str:
+        """Changes when the weights, the site, the pooling or the text front change."""
+        digest = hashlib.blake2b(digest_size=16)
+        front = self._runner.front
+        digest.update(f"{self._site(site)} {pool} {front.identity() if front is not None else ''}".encode())
+        for weight in self.model.weights:
+            value = np.ascontiguousarray(np.asarray(weight))
+            digest.update(f"{value.shape}{value.dtype}".encode())
+            digest.update(value.tobytes())
+        return digest.hexdigest()
+
+    def embedder(self, site: str, pool: str | None) -> tuple[Callable[[Any], np.ndarray], str]:
+        """(inputs -> vectors, fingerprint) for an index that was loaded from a file."""
+        return self._embed(self._site(site), pool), self.fingerprint(site, pool)
+
+    def debug(self, texts: Any, labels: Any, train_texts: Any = None, train_labels: Any = None, **options: Any) -> DebugReport:
+        """The misclassified texts with all of the above beside them: see `kerasintrospect.debug.debug`."""
+        from .debug import debug
+
+        return debug(self, texts, labels, train_texts, train_labels, **options)
+
+    def _embed(self, site: Site, pool: str | None) -> Callable[[Any], np.ndarray]:
+        return lambda inputs: self._vectors(self._arrange(inputs), site, pool)
+
+    def _vectors(self, arranged: Arranged, site: Site, pool: str | None) -> np.ndarray:
+        found = self._runner.activations(arranged, {"site": site}, pool)["site"]
+        return found.reshape(len(found), -1).astype(np.float32)
+
+    def _arrange(self, inputs: Any) -> Arranged:
+        if isinstance(inputs, Arranged):
+            return inputs
+        arranged = self._runner.arrange(inputs)
+        if arranged.encoded.texts is not None and arranged.mask is not None:
+            empty = np.flatnonzero(~arranged.mask.any(1))
+            if len(empty):
+                warnings.warn(f"{len(empty)} texts hold no token that the model can see, the first at position {empty[0]}: "
+                              "what it says of them is its answer to nothing.", KerasIntrospectWarning, stacklevel=3)  # fmt: skip
+        return arranged
+
+    def _site(self, address: str | Site) -> Site:
+        return self._runner.scan().table.resolve(address)
+
+    def _find_output(self) -> Output:
+        if self._output is None:
+            self._output = describe_output(self._runner.scan(), self._runner.adapter, self._names, self._choice)
+        return self._output
+
+    def _broken_weights(self) -> str:
+        names = [getattr(w, "path", w.name) for w in self.model.weights if not np.isfinite(np.asarray(w, np.float64)).all()]
+        return f"These weights hold NaN or infinity: {', '.join(names[:5])}." if names else "All weights are finite, so look at the inputs."
+
+
+def _edit(value: Any) -> Callable[[Any], Any]:
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+
+    def put(tensor: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.broadcast_to(tf.cast(tf.convert_to_tensor(value), tensor.dtype), tf.shape(tensor))
+
+    return put

@@ -1,0 +1,183 @@
+"""One shape-only trace of a model, and what its graph says: sites, logits, embeddings, what leads round a site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .adapters.base import Adapter
+from .sites import Site, SiteRow, SiteTable, Spec
+from .taps import Taps
+
+__all__ = ["Scan", "head", "layers_of", "scan"]
+
+_TRANSPARENT = {"Identity", "Cast", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "EnsureShape"}
+_SHAPES = {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"}
+_HEADS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The trace.
+
+    Attributes:
+        table: The sites.
+        inputs: The placeholders, flat.
+        outputs: The outputs, flat.
+        tensors: (path, call, part) -> tensors by key.
+    """
+
+    table: SiteTable
+    inputs: list[Any]
+    outputs: list[Any]
+    tensors: Mapping[tuple[str, int, str], Mapping[int | str, Any]]
+
+    def tensor(self, site: Site) -> Any:
+        """The symbolic tensor at a resolved site."""
+        tensors = self.tensors[site.path, site.call or 0, site.part]
+        return tensors[site.index] if site.index is not None else next(iter(tensors.values()))
+
+    def embeddings(self) -> list[Site]:
+        """The outputs of Embedding layers that look up an input of the model, one per looked-up call.
+
+        A position embedding depends on the shape of the input only, so it is not among them.
+        """
+        found = []
+        for row in self.table:
+            if row.class_name != "Embedding":
+                continue
+            for k in range(row.calls):
+                ids = next(iter(self.tensors[row.path, k, "in"].values()))
+                if self._ancestors(ids, stop=None):
+                    found.append(self.table.resolve(Site(row.path, k if row.calls > 1 else None)))
+        return found
+
+    def bypass(self, site: Site) -> list[str] | None:
+        """The names of layers or operations on a way from an input to an output that leads round a site; None if none does."""
+        for output in self.outputs:
+            way = self._ancestors(output, stop=self.tensor(site))
+            if way:
+                return self._names(way)
+        return None
+
+    def _ancestors(self, tensor: Any, stop: Any) -> list[Any] | None:
+        """A way from the tensor back to a placeholder of the inputs, not through `stop` and not through shapes."""
+        goals, seen, parents = {id(x.op) for x in self.inputs}, set(), {}
+        stack = [tensor]
+        while stack:
+            now = stack.pop()
+            if now is stop or id(now) in seen:
+                continue
+            seen.add(id(now))
+            if id(now.op) in goals:
+                way = [now]
+                while id(way[-1]) in parents:
+                    way.append(parents[id(way[-1])])
+                return way
+            for source in () if now.op.type in _SHAPES else now.op.inputs:
+                if id(source) not in seen:
+                    parents[id(source)] = now
+                    stack.append(source)
+        return None
+
+    def _names(self, way: list[Any]) -> list[str]:
+        layers = {
+            id(tensor): path
+            for (path, _, part), tensors in self.tensors.items()
+            if part == "out" and path
+            for tensor in tensors.values()
+        }
+        named = [layers[id(tensor)] for tensor in way if id(tensor) in layers]
+        masks = [f"a mask ({tensor.op.name})" for tensor in way if tensor.dtype.is_bool]
+        return list(dict.fromkeys(masks[:1] + named)) or [way[0].op.name]
+
+
+def head(output: Any) -> tuple[str | None, Any]:
+    """What the model ends in, and the tensor before it.
+
+    Args:
+        output: Symbolic output of a model inside a traced function.
+
+    Returns:
+        `("softmax", logits)`, `("sigmoid", logits)`, or `(None, output)` when the last operation is neither.
+    """
+    now = output
+    while now.op.type in _TRANSPARENT and now.op.inputs:
+        now = now.op.inputs[0]
+    if now.op.type in _HEADS:
+        return _HEADS[now.op.type], now.op.inputs[0]
+    return None, output
+
+
+def layers_of(adapter: Adapter) -> tuple[dict[str, Any], dict[str, str]]:
+    """The layers by their first path, and every other path with the first one that it stands for."""
+    layers: dict[str, Any] = {}
+    first: dict[int, str] = {}
+    aliases: dict[str, str] = {}
+    for path, layer in adapter.walk():
+        if id(layer) in first:
+            aliases.setdefault(path, first[id(layer)])
+        else:
+            first[id(layer)], layers[path] = path, layer
+    return layers, aliases
+
+
+def scan(adapter: Adapter, layers: Mapping[str, Any], aliases: Mapping[str, str], signature: Any) -> Scan:
+    """Traces the forward call once on shapes and records every layer that it comes by.
+
+    Args:
+        adapter: The model.
+        layers: `layers_of(adapter)[0]`.
+        aliases: `layers_of(adapter)[1]`.
+        signature: Nest of tf.TensorSpec that the model takes.
+    """
+    import tensorflow as tf
+
+    seen: dict[tuple[str, int, str], Mapping[int | str, Any]] = {}
+
+    def record(path: str, k: int, part: str, tensors: Mapping[int | str, Any]) -> None:
+        seen[path, k, part] = tensors
+
+    def body(inputs: Any) -> Any:
+        with Taps(layers, record=record):
+            return adapter.call(inputs)
+
+    function = tf.function(body, autograph=adapter.autograph).get_concrete_function(signature)
+    graph = function.graph
+    # A layer called inside a loop is unreadable as a whole: Keras 3 also calls an RNN cell once outside, to warm up.
+    inside = {key[0] for key, tensors in seen.items() if any(t.graph is not graph for t in tensors.values())}
+    outer = {key: tensors for key, tensors in seen.items() if key[0] not in inside}
+    rows = tuple(_rows(layers, aliases, outer, inside))
+    outputs = [tensor for tensor in tf.nest.flatten(function.structured_outputs) if tensor is not None]
+    specs = [t for t in graph.inputs if t.dtype not in (tf.resource, tf.variant)]
+    return Scan(SiteTable(rows), specs[: len(tf.nest.flatten(signature))], list(graph.outputs)[: len(outputs)], outer)
+
+
+def _rows(
+    layers: Mapping[str, Any], aliases: Mapping[str, str], tensors: Mapping[Any, Mapping[Any, Any]], inside: set[str]
+) -> Iterator[SiteRow]:
+    order = list(dict.fromkeys(path for path, _, _ in tensors))
+    for path in [*order, *(path for path in layers if path not in order)]:
+        calls = sum(1 for other, _, part in tensors if other == path and part == "out")
+        specs = {
+            part: tuple(_specs(tensors.get((path, k, part), {})) for k in range(calls)) for part in ("in", "out")
+        }
+        layer = layers[path]
+        others = tuple(alias for alias, first in aliases.items() if first == path)
+        yield SiteRow(path, type(layer).__name__, getattr(layer, "name", ""), specs["in"], specs["out"],
+                      "" if calls else _reason(path, path in inside), others)  # fmt: skip
+
+
+def _specs(tensors: Mapping[int | str, Any]) -> tuple[Spec, ...]:
+    return tuple(
+        Spec(None if t.shape.rank is None else tuple(t.shape.as_list()), t.dtype.name, key) for key, t in tensors.items()
+    )
+
+
+def _reason(path: str, inside: bool) -> str:
+    if inside:
+        return "it runs inside a loop or a branch, whose values cannot leave it; read the layer around it."
+    if "cell" in path.rsplit(".", 1)[-1]:
+        return "the cell's steps are fused into the recurrent layer around it; read that layer."
+    return "the forward call (training=False) never comes by: its work is fused into the layer around it, or it is unused."
