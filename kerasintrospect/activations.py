@@ -79,14 +79,14 @@ class Predictions:
 
     @property
     def labels(self) -> np.ndarray:
-        """(n,) int: the class with the highest score.
+        """(n,) int: the class with the highest score; -1 where the scores are NaN.
 
         Raises:
             UnsupportedError: if the model has one raw output (a regression), which is no class.
         """
         if self.kind == "raw" and self.scores.shape[-1] == 1:
             raise UnsupportedError("The model gives one number without a sigmoid: a regression has no labels; use .scores.")
-        return self.scores.argmax(-1)
+        return np.where(np.isfinite(self.scores).all(-1), self.scores.argmax(-1), -1)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -99,7 +99,7 @@ class Predictions:
         if frame.shape[1] == len(self.class_names):
             frame.columns = pandas.Index(self.class_names)
         if self.scores.ndim == 2 and not (self.kind == "raw" and self.scores.shape[-1] == 1):
-            frame.insert(0, "label", [self.class_names[i] for i in self.labels])
+            frame.insert(0, "label", [self.class_names[i] if i >= 0 else None for i in self.labels])
         if self.texts is not None:
             frame.insert(0, "text", list(self.texts))
         return frame

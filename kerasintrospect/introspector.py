@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,7 +129,7 @@ class Introspector:
             `Predictions` with `.scores` (n, classes) float32 and `.labels` (n,) int.
 
         Raises:
-            InputError: if the outputs are not finite; it names the weights that hold NaN.
+            InputError: if weights hold NaN; it names them.
         """
         arranged, output = self._arrange(inputs), self._find_output()
         changes = {self._site(site): _edit(value) for site, value in (edits or {}).items()}
@@ -139,8 +139,7 @@ class Introspector:
                 found[i] = row
         scores = np.stack(found)
         if not np.isfinite(scores).all():
-            raise InputError(f"The outputs of {int((~np.isfinite(scores)).any(-1).sum())} of {len(scores)} examples are not "
-                             f"finite. {self._broken_weights()}")  # fmt: skip
+            self._explain_nan(scores)
         return Predictions(scores, output.kind, output.class_names, arranged.encoded.texts)
 
     def truncate(self, site: str) -> Any:
@@ -232,9 +231,8 @@ class Introspector:
         digest = hashlib.blake2b(digest_size=16)
         front = self._runner.front
         digest.update(f"{self._site(site)} {pool} {front.identity() if front is not None else ''}".encode())
-        for weight in self.model.weights:
-            value = np.ascontiguousarray(np.asarray(weight))
-            digest.update(f"{value.shape}{value.dtype}".encode())
+        for name, value in self._weights():
+            digest.update(f"{name}{value.shape}{value.dtype}".encode())
             digest.update(value.tobytes())
         return digest.hexdigest()
 
@@ -274,9 +272,18 @@ class Introspector:
             self._output = describe_output(self._runner.scan(), self._runner.adapter, self._names, self._choice)
         return self._output
 
-    def _broken_weights(self) -> str:
-        names = [getattr(w, "path", w.name) for w in self.model.weights if not np.isfinite(np.asarray(w, np.float64)).all()]
-        return f"These weights hold NaN or infinity: {', '.join(names[:5])}." if names else "All weights are finite, so look at the inputs."
+    def _weights(self) -> Iterator[tuple[str, np.ndarray]]:
+        for weight in self.model.weights:
+            if hasattr(weight, "numpy"):  # tf_keras lists a handle of the vocabulary among the weights
+                yield getattr(weight, "path", weight.name), np.ascontiguousarray(weight.numpy())
+
+    def _explain_nan(self, scores: np.ndarray) -> None:
+        broken = [name for name, value in self._weights() if value.dtype.kind == "f" and not np.isfinite(value).all()]
+        rows = np.flatnonzero(~np.isfinite(scores).reshape(len(scores), -1).all(1))
+        if broken:
+            raise InputError(f"The model gives NaN, because these weights hold NaN or infinity: {', '.join(broken[:5])}.")
+        warnings.warn(f"The model gives NaN for {len(rows)} examples, the first at position {rows[0]}, though its weights are "
+                      "finite (a mean over no token?): their label is -1.", KerasIntrospectWarning, stacklevel=3)  # fmt: skip
 
 
 def _edit(value: Any) -> Callable[[Any], Any]:

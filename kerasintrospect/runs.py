@@ -239,7 +239,7 @@ class Runner:
 
     def progress(self, chunks: Iterable[Any], total: int) -> Iterator[Any]:
         """The chunks with a progress bar that appears only for work over two seconds."""
-        with tqdm(total=total, delay=2.0, leave=False, unit="row") as bar:
+        with tqdm(total=total, delay=2.0, leave=False, unit="row", disable=None) as bar:
             for chunk in chunks:
                 yield chunk
                 bar.update(len(chunk[0]))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..inputs import Arranged
 from ..outputs import SCORES, Output, Target
 from ..registry import Registry
 from ..runs import Runner
@@ -156,7 +157,7 @@ class Attributions(Sequence[Attribution]):
 def attribute(
     runner: Runner,
     output: Output,
-    inputs: Any,
+    arranged: Arranged,
     method: str = "integrated_gradients",
     target: Target = None,
     sites: Sequence[Site] | None = None,
@@ -174,7 +175,7 @@ def attribute(
     if score == "loss" and output.kind == "raw":
         raise InputError("The loss needs class probabilities, and the model ends in no softmax or sigmoid: pass class_names "
                          "to wrap if its outputs are logits. Received: score='loss'")  # fmt: skip
-    job = Job(runner, output, runner.arrange(inputs), target, sites, score, baseline, seed)
+    job = Job(runner, output, arranged, target, sites, score, baseline, seed)
     try:
         deltas = member(job, **options)
     except TypeError as error:
