@@ -6,7 +6,9 @@ they look is the matter of `report`.
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import __version__
-from .errors import InputError
+from .errors import InputError, KerasIntrospectWarning, UnsupportedError
 from .labelled import TrainingSet, class_ids, paired, positive, strings
 from .mistakes import Case, Facts, explain, kinds, overview
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .introspector import Introspector
+    from .introspector import Introspector, Predictions
 
 __all__ = ["DebugReport", "debug"]
 
@@ -135,12 +137,14 @@ def debug(
     Raises:
         InputError: If texts and labels fit neither each other nor the model.
         InputTypeError: If the texts are no list of strings.
+        UnsupportedError: If the model gives anything but one label for each text.
     """
     positive(k=k, max_errors=max_errors)
     notes: list[str] = []
-    case = _case(lens, texts, labels, train_texts, train_labels, notes)
-    rows = case.worst(max_errors)
-    errors, compared_at, remarks = explain(lens, case, rows, k, site, method)
+    with _warnings_as_notes(notes):
+        case = _case(lens, texts, labels, train_texts, train_labels, notes)
+        rows = case.worst(max_errors)
+        errors, compared_at, remarks = explain(lens, case, rows, k, site, method)
     counts = {**overview(case), "n_shown": len(rows), "verdicts": kinds(errors)}
     return DebugReport(
         {
@@ -154,10 +158,22 @@ def debug(
             "k": k,
             "n_train": None if case.train is None else len(case.train),
             "overview": counts,
-            "notes": [*notes, *_cautions(case, counts, k), *remarks],
+            "notes": [*dict.fromkeys(notes), *_cautions(case, counts, k), *remarks],
             "errors": errors,
         }
     )
+
+
+@contextmanager
+def _warnings_as_notes(notes: list[str]) -> Iterator[None]:
+    """Our own warnings go to the reader of the report, once each; those of others go on."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", KerasIntrospectWarning)
+        yield
+    notes.extend(str(w.message) for w in caught if issubclass(w.category, KerasIntrospectWarning))
+    for w in caught:
+        if not issubclass(w.category, KerasIntrospectWarning):
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
 
 
 def _case(
@@ -178,16 +194,30 @@ def _case(
     taught = None if train_texts is None else strings(train_texts, "train_texts", notes)
     train_labels = None if taught is None else paired(taught, train_labels, ("train_texts", "train_labels"))
     predictions = lens.predict(tested)
-    names, named = list(map(str, lens.class_names or predictions.class_names)), lens.class_names is not None
+    _classifies(predictions)
+    names, named = [str(name) for name in predictions.class_names], lens.class_names is not None
     truth = class_ids(labels, names, named, "labels")
     train = None
     if taught is not None and train_labels is not None:
         train = TrainingSet(taught, class_ids(train_labels, names, named, "train_labels"), len(names))
-    predicted, scores = np.asarray(predictions.labels, np.int64), np.asarray(predictions.scores, np.float64)
-    if not np.isfinite(scores).all():
-        bad = int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])
-        raise InputError(f"Scores have to be finite. Received: scores[{bad}]={scores[bad].tolist()}.")
-    return Case(tested, names, truth, predicted, scores, train)
+    scores = np.asarray(predictions.scores, np.float64)
+    answered = np.flatnonzero(np.isfinite(scores).all(axis=1))
+    if not len(answered):
+        raise InputError("The model gives NaN for each of the texts: there is nothing to explain.")
+    if len(answered) < len(tested):
+        notes.append(f"{len(tested) - len(answered):,} texts are left out: the model gives NaN for them.")
+    predicted = np.asarray(predictions.labels, np.int64)
+    kept = [tested[i] for i in answered]
+    return Case(kept, names, truth[answered], predicted[answered], scores[answered], train, answered.tolist())
+
+
+def _classifies(predictions: "Predictions") -> None:
+    if predictions.kind not in ("softmax", "binary") or np.ndim(predictions.scores) != 2:
+        raise UnsupportedError(
+            "A debug report needs one label for each text, from a model that ends in a softmax or a single sigmoid. "
+            f"Received: a model with {predictions.kind} outputs of shape {np.shape(predictions.scores)[1:]}. If they "
+            "are the logits of classes, pass class_names to kerasintrospect.wrap."
+        )
 
 
 def _cautions(case: Case, counts: Facts, k: int) -> list[str]:

@@ -36,6 +36,7 @@ class Case:
         predicted: The predicted classes.
         scores: Probabilities of shape (texts, classes).
         train: The training set, if it is known.
+        positions: Where each text stands in the test set; some may have been left out.
     """
 
     texts: list[str]
@@ -43,7 +44,8 @@ class Case:
     truth: NDArray[np.int64]
     predicted: NDArray[np.int64]
     scores: NDArray[np.float64]
-    train: TrainingSet | None = None
+    train: TrainingSet | None
+    positions: list[int]
 
     @cached_property
     def losses(self) -> NDArray[np.float64]:
@@ -119,7 +121,7 @@ def _error(
 ) -> Facts:
     text, words = case.texts[row], fact["words"]
     fact |= {
-        "index": row,
+        "index": case.positions[row],
         "text": text,
         "label": int(case.truth[row]),
         "predicted": int(case.predicted[row]),

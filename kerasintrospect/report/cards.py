@@ -102,18 +102,18 @@ def _colouring(error: Facts, role: str, names: Sequence[str], limit: int) -> Col
     # One scale for both classes, so that the two colourings of a text can be compared.
     top = max((abs(word[side]) for word in error["words"] for side in ("predicted", "true")), default=0.0)
     words = [Scored(word["start"], word["end"], word[role], word["unknown"]) for word in error["words"]]
-    strong = sorted((word for word in words if _tone(word.score, top)), key=lambda word: -abs(word.score))
-    named = [
-        (word.score > 0, f"{visible(text[word.start : word.end], 30)} {abs(word.score):.2f}")
-        for word in strong
-    ]
     return Colouring(
         toward=names[error["label" if role == "true" else "predicted"]],
         role=role,
         pieces=coloured(text, words, top, limit),
-        pro=tuple(name for positive, name in named if positive)[:STRONGEST],
-        contra=tuple(name for positive, name in named if not positive)[:STRONGEST],
+        pro=_strongest(text, [word for word in words if word.score > FAINT * top]),
+        contra=_strongest(text, [word for word in words if word.score < -FAINT * top]),
     )
+
+
+def _strongest(text: str, words: list["Scored"]) -> tuple[str, ...]:
+    first = sorted(words, key=lambda word: -abs(word.score))[:STRONGEST]
+    return tuple(f"{visible(text[word.start : word.end], 30)} {abs(word.score):.2f}" for word in first)
 
 
 class Scored(NamedTuple):

@@ -41,6 +41,8 @@ def render(facts: Mapping[str, Any]) -> str:
     overview = build_overview(facts)
     page = ""
     for limit in LIMITS:
+        if _least(facts, limit) > MOST and limit != LIMITS[-1]:
+            continue  # rendering thousands of long texts in vain takes a minute
         page = _template("page.html").render(
             overview=overview,
             errors=build_errors(facts, limit),
@@ -51,6 +53,16 @@ def render(facts: Mapping[str, Any]) -> str:
         if len(page.encode("utf-8")) < MOST:
             break
     return page
+
+
+def _least(facts: Mapping[str, Any], limit: int) -> int:
+    """Bytes that the errors take at the very least: each text twice, and a mark around most of its words."""
+    return sum(
+        2 * min(len(error["text"]), limit)
+        + sum(40 for word in error["words"] if word["start"] < limit and word["predicted"])
+        + sum(min(len(neighbor["text"]), limit // 2) for neighbor in error["neighbors"])
+        for error in facts["errors"]
+    )
 
 
 def coloured_texts(attributions: "Iterable[Attribution]") -> str:

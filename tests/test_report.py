@@ -1,0 +1,313 @@
+"""The page: nothing in a text becomes markup, everything that is known can be read, and the file stays small."""
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import pytest
+
+from kerasintrospect.report import render
+from kerasintrospect.report.cards import Scored, build_errors, coloured, visible
+from kerasintrospect.report.overview import build_overview
+
+NAMES = ["negative", "neutral", "positive"]
+TEXT = "Yay. Monday again, so happy"
+
+
+def word(text, part, predicted, true, unknown=False):
+    start = text.index(part)
+    return {"start": start, "end": start + len(part), "predicted": predicted, "true": true, "unknown": unknown}
+
+
+def neighbor(text="so happy today", label=2, distance=0.1234, shared=((3, 8),), index=7):
+    return {"index": index, "text": text, "label": label, "distance": distance, "shared": [list(s) for s in shared]}
+
+
+def error(text=TEXT, rank=1, label=0, predicted=2, words=None, neighbors=None, n_classes=3, **more):
+    if words is None:
+        words = [word(text, "Yay", 1.0, -0.5), word(text, "Monday", -0.3, 0.9), word(text, "again", 0, 0, True)]
+    neighbors = [neighbor()] * 4 + [neighbor(label=0)] if neighbors is None else neighbors
+    scores = [0.0] * n_classes
+    scores[label], scores[predicted] = 0.03, 0.97
+    return {
+        "rank": rank, "index": 40 + rank, "text": text, "label": label, "predicted": predicted, "scores": scores,
+        "loss": 3.506558, "truncated": False, "n_unknown": 1, "n_words": 5, "words": words, "delta": 0.001,
+        "neighbors": neighbors, "neighbor_labels": [sum(n["label"] == i for n in neighbors) for i in range(n_classes)],
+        "verdict": {"kind": "suspect-label", "title": "Suspect the label", "text": "4 of the 5 carry “positive”."},
+        **more,
+    }  # fmt: skip
+
+
+def facts(errors=None, names=NAMES, notes=("2 texts are empty.",), confusion=None, **more):
+    errors = [error(n_classes=len(names))] if errors is None else errors
+    bins = [{"low": i / 10, "high": (i + 1) / 10, "count": 0, "confidence": None, "accuracy": None} for i in range(10)]
+    bins[9] |= {"count": 10, "confidence": 0.95, "accuracy": 0.9}
+    confusion = confusion or [[8 if i == j else 1 for j in range(len(names))] for i in range(len(names))]
+    row = {"support": 10, "predicted": 9, "precision": 0.5, "recall": None, "f1": None}
+    return {
+        "version": "0.1.0", "created": "2026-01-01T00:00:00+00:00", "title": "Errors", "class_names": list(names),
+        "model": {"name": "tiny", "family": "keras", "kind": "functional", "parameters": 1234, "max_length": 64},
+        "site": "embedding", "method": "integrated_gradients", "k": 5, "n_train": 100, "notes": list(notes),
+        "errors": errors,
+        "overview": {
+            "n": 10, "n_errors": len(errors), "n_shown": len(errors), "accuracy": 0.9, "majority": 0.4,
+            "per_class": [{"class": name, **row} for name in names], "confusion": confusion,
+            "calibration": {"ece": 0.05, "bins": bins},
+            "verdicts": [{"kind": "suspect-label", "title": "Suspect the label", "count": len(errors)}] if errors else [],
+        },
+        **more,
+    }  # fmt: skip
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with attributes in order, and the text between them."""
+
+    def __init__(self, source):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.text, self.inside = [], "", {"script": "", "style": ""}
+        self.current = None
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.current = tag
+
+    def handle_endtag(self, tag):
+        self.current = None
+
+    def handle_data(self, data):
+        if self.current in self.inside:
+            self.inside[self.current] += data
+        else:
+            self.text += data
+
+    def handle_comment(self, data):
+        raise AssertionError(f"a comment: {data}")
+
+    def shape(self):
+        return [(tag, list(attributes)) for tag, attributes in self.elements]
+
+    def having(self, **wanted):
+        wanted = {name.rstrip("_").replace("_", "-"): value for name, value in wanted.items()}
+        return [(tag, a) for tag, a in self.elements if wanted.items() <= a.items()]
+
+
+HOSTILE = [
+    "</script><img src=x onerror=alert(1)>",
+    "</style><script>alert(1)</script>",
+    "<!-- <b>bold</b> --> &lt;i&gt; &amp;",
+    "{{7*7}} {% raw %} {# no #}",
+    "\" onmouseover=\"alert(1)\" x='",
+    "]]><svg onload=alert(1)>",
+    "</textarea></title></select></option><a href=javascript:alert(1)>",
+    "right \u202eto left\u202c and \u2066isolated",
+    "nul \x00 bell \x07 escape \x1b[31m c1 \x9b delete \x7f",
+    "half \ud83d a surrogate \udc00",
+    "noncharacters \ufffe \uffff",
+    "family 👩‍👩‍👧 flag 🇪🇺 skin 👍🏽",
+    "العربية и עברית",
+    "http://example.com/" + "x" * 300,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_in_a_text_becomes_markup(text):
+    def page(value):
+        half = len(value) // 2
+        words = [{"start": half, "end": len(value), "predicted": 1.0, "true": -1.0, "unknown": True}]
+        near = [neighbor(value, shared=((half, len(value)),))]
+        names = [value, "neutral", value[::-1]]
+        verdict = {"kind": "suspect-label", "title": "Suspect", "text": value}
+        errors = [error(value, words=words, neighbors=near, verdict=verdict)]
+        made = facts(errors, names=names, notes=[value], title=value, site=value)
+        return Page(render({**made, "model": {**made["model"], "name": value}}))
+
+    hostile, harmless = page(text), page("x" * len(text))
+    assert hostile.shape() == harmless.shape()
+    assert hostile.inside == harmless.inside
+    assert hostile.text.count(visible(text)) >= 4  # twice in colours, in the verdict, in a note
+
+
+def test_every_character_can_be_seen():
+    page = render(facts([error(text, words=[], neighbors=[neighbor(text, shared=[])]) for text in HOSTILE]))
+    page.encode("utf-8")
+    assert re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page) == []
+    assert visible("a\x00b\x1b\u202ec\x7f\ud800") == "a␀b␛␦c␡\ufffd"
+    assert visible("tab\tline\nemoji 👍🏽") == "tab\tline\nemoji 👍🏽"
+
+
+def test_the_page_asks_for_nothing_and_runs_only_its_own_script():
+    page = Page(render(facts()))
+    script = page.inside["script"]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = page.having(http_equiv="Content-Security-Policy")[0][1]["content"]
+    assert "default-src 'none'" in policy
+    assert re.search(r"script-src ([^;]*)", policy)[1] == f"'sha256-{digest}'"
+    links = [a[name] for _, a in page.elements for name in ("src", "href", "action", "xlink:href") if name in a]
+    assert links and all(re.fullmatch(r"#e\d+", link) for link in links)
+    assert [a for _, a in page.elements if any(name.startswith("on") for name in a)] == []
+    assert "url(" not in page.inside["style"] and "@import" not in page.inside["style"]
+
+
+def test_the_script_finds_every_element_that_it_asks_for():
+    page = Page(render(facts()))
+    asked = set(re.findall(r'at\("([\w-]+)"\)', page.inside["script"]))
+    assert asked and asked <= {a.get("id") for _, a in page.elements}
+
+
+def test_ids_are_unique():
+    page = Page(render(facts([error(rank=i) for i in range(1, 4)])))
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("length", [140, 280, 10_000])
+def test_five_hundred_errors_stay_under_five_megabytes(length):
+    text = ("word " * length)[:length]
+    words = [{"start": i, "end": i + 4, "predicted": 0.5, "true": -0.4, "unknown": False} for i in range(0, length - 4, 5)]
+    near = [neighbor(text, shared=((0, 4), (20, 24)))] * 5
+    page = render(facts([error(text, rank, words=words, neighbors=near) for rank in range(1, 501)]))
+    assert len(page.encode()) < 5_000_000
+    assert page.count("<article") == 500
+    assert ("are shown here" in page) == (length == 10_000)
+
+
+def test_a_long_text_is_whole_when_there_is_room():
+    text = "x" * 9_000
+    assert text in Page(render(facts([error(text, words=[], neighbors=[])]))).text
+
+
+def test_each_error_is_told_in_full():
+    text = Page(render(facts())).text
+    for said in [
+        "labelled negative", "predicted positive", "Suspect the label.", "4 of the 5 carry “positive”.", "loss 3.51",
+        "text 41", "0.97", "0.03", "0.123", "so happy today", "for Yay 1.00", "against Monday 0.30", "for Monday 0.90",
+        "against Yay 0.50", "90.0 %", "40.0 % by always saying", "2 texts are empty.", "1,234", "integrated_gradients",
+    ]:  # fmt: skip
+        assert said in re.sub(r"\s+", " ", text), said
+
+
+def test_a_text_is_coloured_for_both_classes_on_one_scale():
+    page = Page(render(facts()))
+    marks = [a for tag, a in page.elements if tag == "mark" and "title" in a]
+    assert [(a["class"], a["title"]) for a in marks] == [
+        ("p4", "+1.000"),
+        ("n2", "−0.300"),
+        ("n2", "−0.500"),
+        ("p4", "+0.900"),
+    ]
+    assert len(page.having(class_="colouring predicted")) == len(page.having(class_="colouring true")) == 1
+
+
+def test_words_are_marked_where_they_stand():
+    pieces = coloured("a bb, cc", [Scored(0, 1, 0.5), Scored(2, 4, -1.0), Scored(6, 8, 0.0, unknown=True)], 1.0, 99)
+    assert [(p.text, p.marks, p.hint) for p in pieces] == [
+        ("a", "p2", "+0.500"), (" ", "", ""), ("bb", "n4", "−1.000"), (", ", "", ""), ("cc", "u", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", range(1, 12))
+def test_a_cut_text_keeps_its_beginning(limit):
+    text = "aa bb cc dd"
+    pieces = coloured(text, [Scored(i, i + 2, 1.0) for i in (0, 3, 6, 9)], 1.0, limit)
+    assert "".join(p.text for p in pieces) == visible(text, limit)
+
+
+def test_the_words_that_a_neighbor_shares_are_marked():
+    part = next(iter(build_errors(facts(), 1000)))
+    assert [(p.text, p.marks) for p in part.neighbors[0].pieces] == [("so ", ""), ("happy", "s"), (" today", "")]
+    assert [(bar.name, bar.figure, bar.role) for bar in part.votes] == [("positive", "4", "model"), ("negative", "1", "label")]
+
+
+def test_what_the_page_sorts_by_are_numbers():
+    page = Page(render(facts([error(), error(rank=2, neighbors=[])])))
+    cards = [a for tag, a in page.elements if tag == "article"]
+    assert len(cards) == 2
+    for card in cards:
+        keys = {name: float(value) for name, value in card.items() if name.startswith("data-") and name != "data-kind"}
+        assert set(keys) == {f"data-{k}" for k in "loss confidence distance length index label predicted".split()}
+        assert all(abs(value) < 1e12 for value in keys.values())
+    assert float(cards[1]["data-distance"]) > float(cards[0]["data-distance"])  # no neighbor is farther than any
+
+
+def test_cells_of_the_confusion_matrix_filter():
+    confusion = [[5, 2, 0], [0, 4, 0], [1, 0, 3]]
+    buttons = [a for tag, a in Page(render(facts(confusion=confusion))).elements if tag == "button"]
+    cells = [(a["data-set-label"], a["data-set-predicted"]) for a in buttons if "data-set-label" in a]
+    assert cells == [("0", "1"), ("2", "0")]
+
+
+def test_of_many_classes_the_matrix_shows_those_with_the_most_errors():
+    names = [f"class {i}" for i in range(150)]
+    confusion = [[9 if i == j else 0 for j in range(150)] for i in range(150)]
+    confusion[120][140] = 3
+    overview = build_overview(facts(names=names, confusion=confusion))
+    assert len(overview.columns) == 20 and {120, 140} <= set(overview.columns)
+    assert list(overview.columns) == sorted(overview.columns)
+    page = Page(render(facts(names=names, confusion=confusion)))
+    assert "The 20 classes with the most errors, of 150." in page.text
+
+
+def test_without_errors_the_page_says_so():
+    page = Page(render(facts([])))
+    assert "every text of the test set is classified as it is labelled" in page.text
+    assert "Why it errs" not in page.text
+
+
+def test_without_a_training_set_there_are_no_neighbors():
+    page = Page(render(facts([error(neighbors=[])], n_train=None, site="")))
+    assert "Nearest training texts" not in page.text and "Compared at" not in page.text
+
+
+def test_an_empty_text_has_a_card():
+    page = Page(render(facts([error("", words=[])])))
+    assert "The text is empty." in page.text
+
+
+def test_without_script_everything_can_be_read():
+    page = Page(render(facts()))
+    assert "hidden" in page.having(id="bar")[0][1]
+    assert [a for tag, a in page.elements if tag in ("article", "section", "div") and "hidden" in a] == []
+    assert "data-view" not in next(a for tag, a in page.elements if tag == "body")
+
+
+def test_the_facts_of_the_page_survive_json():
+    assert render(json.loads(json.dumps(facts()))) == render(facts())
+
+
+def rgb(value):
+    value = value.strip()
+    if value.startswith("#"):
+        value = value[1:] * (2 if len(value) == 4 else 1) if len(value) != 4 else "".join(c * 2 for c in value[1:])
+        return [int(value[i : i + 2], 16) for i in (0, 2, 4)]
+    return [int(part) for part in value.split()]
+
+
+def luminance(colour):
+    parts = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def contrast(a, b):
+    high, low = sorted([luminance(a), luminance(b)], reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1, 2], ids=["light", "dark", "print"])
+def test_text_can_be_read_on_the_deepest_colours(theme):
+    css = files("kerasintrospect.report").joinpath("templates/page.css").read_text()
+    themes = re.findall(r":root \{(.*?)\}", css, re.S)
+    values = dict(re.findall(r"--([\w-]+):\s*([^;]+);", themes[0]))
+    values |= dict(re.findall(r"--([\w-]+):\s*([^;]+);", themes[theme]))
+    ink, card = rgb(values["ink"]), rgb(values["card"])
+    for tone in ("for", "against"):
+        share = float(values["l4"])
+        mixed = [share * c + (1 - share) * b for c, b in zip(rgb(values[tone]), card, strict=True)]
+        assert contrast(ink, mixed) > 4.5, tone
+        assert contrast(rgb(values[f"{tone}-line"]), card) > 3, tone
+    for ground in ("paper", "card", "fill"):
+        assert contrast(rgb(values["soft"]), rgb(values[ground])) > 4.5, ground
