@@ -30,7 +30,7 @@ FAMILIES = {
 ORDER = [
     {"errors"},
     {"registry"},
-    {"text", "sites"},
+    {"text", "sites", "search"},
     {"activations"},
     {"taps", "adapters"},
     {"scan", "fronts"},
@@ -73,14 +73,13 @@ class Import(NamedTuple):
     importer: str
     target: str
     line: int
-    in_function: bool
+    is_deferred: bool  # inside a function, or for type checkers only
 
 
 def read_imports(module: str, source: str, is_package: bool = False) -> Iterator[Import]:
     """The imports of our own modules, wherever in the file they stand."""
     tree = ast.parse(source)
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    inside = {id(node) for function in functions for node in ast.walk(function)}
+    deferred = {id(node) for part in ast.walk(tree) if defers(part) for node in ast.walk(part)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             targets = [alias.name for alias in node.names]
@@ -90,7 +89,12 @@ def read_imports(module: str, source: str, is_package: bool = False) -> Iterator
             continue
         for target in targets:
             if target == "kerasintrospect" or target.startswith("kerasintrospect."):
-                yield Import(module, target.partition(".")[2], node.lineno, id(node) in inside)
+                yield Import(module, target.partition(".")[2], node.lineno, id(node) in deferred)
+
+
+def defers(node: ast.AST) -> bool:
+    is_for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    return is_for_types or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
 
 
 def from_targets(module: str, node: ast.ImportFrom, is_package: bool) -> list[str]:
@@ -122,7 +126,7 @@ def fault(imported: Import) -> str | None:
     if mine == other:
         return "imports a sibling" if is_member(target) else None
     if (mine, other) in UPWARDS:
-        return None if imported.in_function else "imports upwards outside a function"
+        return None if imported.is_deferred else "imports upwards outside a function"
     if LEVEL[other] >= LEVEL[mine]:
         return "imports upwards"
     if is_member(target):
