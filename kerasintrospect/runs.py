@@ -293,7 +293,7 @@ class Runner:
         def question(*args: Any) -> Any:
             return body(call, *args)
 
-        return tf.function(question, autograph=self.adapter.autograph, input_signature=specs, jit_compile=jit or None)
+        return tf.function(question, autograph=False, input_signature=specs, jit_compile=jit or None)
 
     def _feed(self, arranged: Arranged, leaves: Any, edits: dict[Site, Edit]) -> Any:
         import tensorflow as tf

@@ -143,7 +143,7 @@ def scan(adapter: Adapter, layers: Mapping[str, Any], aliases: Mapping[str, str]
         with Taps(layers, record=record):
             return adapter.call(inputs)
 
-    function = tf.function(body, autograph=adapter.autograph).get_concrete_function(signature)
+    function = tf.function(body, autograph=False).get_concrete_function(signature)
     graph = function.graph
     # A layer called inside a loop is unreadable as a whole: Keras 3 also calls an RNN cell once outside, to warm up.
     inside = {key[0] for key, tensors in seen.items() if any(t.graph is not graph for t in tensors.values())}

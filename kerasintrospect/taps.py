@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -101,6 +102,8 @@ class Taps:
     def _keep(self, layer: Any) -> None:
         if getattr(layer, "_remat_mode", None) is not None:  # a rematerialised call gives no gradient to a tap
             self._set(layer, "_remat_mode", None)
+        if getattr(layer, "_could_use_gpu_kernel", False) and not _has_gpu():
+            self._set(layer, "_could_use_gpu_kernel", False)  # else tf_keras traces a GPU branch too, at five times the cost
         for name in _SAVED:  # regularisers append graph tensors to these lists
             value = vars(layer).get(name)
             if isinstance(value, list):
@@ -161,6 +164,13 @@ class Taps:
         if site in self._reads:
             self.values[site] = tensor
         return tensor
+
+
+@cache
+def _has_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def _key(site: Site) -> tuple[str, int, str, int | str | None]:

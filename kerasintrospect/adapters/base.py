@@ -52,11 +52,6 @@ class Adapter(ABC):
 
     @property
     @abstractmethod
-    def autograph(self) -> bool:
-        """Whether the family converts Python control flow in `call` by autograph."""
-
-    @property
-    @abstractmethod
     def module(self) -> Any:
         """The family's own module, such as `keras`."""
 
@@ -70,7 +65,11 @@ class Adapter(ABC):
 
     @abstractmethod
     def call(self, inputs: Any) -> Any:
-        """The forward pass with `training=False`."""
+        """The forward pass with `training=False`.
+
+        While a graph is traced, Python control flow in the layers is converted by autograph where the family does so by
+        itself (tf_keras), and left alone where it does not (Keras 3).
+        """
 
     @abstractmethod
     def input_names(self) -> list[str]:

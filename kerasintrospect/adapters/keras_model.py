@@ -54,10 +54,6 @@ class KerasModel(Adapter):
             return "sequential"
         return "functional" if _is_graph(self.model) else "subclassed"
 
-    @property
-    def autograph(self) -> bool:
-        return self.family == "tf_keras"
-
     def walk(self) -> Iterator[tuple[str, Any]]:
         layer = getattr(self.module, "Operation", self.module.layers.Layer)
         metric = self.module.metrics.Metric
@@ -91,7 +87,11 @@ class KerasModel(Adapter):
         return spec[0][0] if spec else None
 
     def call(self, inputs: Any) -> Any:
-        return self.model(inputs, training=False)
+        import tensorflow as tf
+
+        if self.family == "tf_keras" and not tf.executing_eagerly():
+            return tf.autograph.to_graph(_forward)(self.model, inputs)
+        return _forward(self.model, inputs)
 
     def input_names(self) -> list[str]:
         if self.kind != "functional":
@@ -106,6 +106,10 @@ class KerasModel(Adapter):
         return bool(getattr(getattr(self.model, "loss", None), "from_logits", False)) or bool(
             getattr(getattr(self.model, "loss", None), "_fn_kwargs", {}).get("from_logits", False)
         )
+
+
+def _forward(model: Any, inputs: Any) -> Any:
+    return model(inputs, training=False)
 
 
 def _is_graph(model: Any) -> bool:
