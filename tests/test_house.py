@@ -30,7 +30,7 @@ FAMILIES = {
 ORDER = [
     {"errors"},
     {"registry"},
-    {"text", "sites", "search"},
+    {"text", "sites", "search", "jit"},
     {"activations"},
     {"taps", "adapters"},
     {"scan", "fronts"},
