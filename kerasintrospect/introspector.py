@@ -37,6 +37,7 @@ def wrap(
     max_length: int | None = None,
     output: int | str | None = None,
     batch_size: int = 256,
+    jit_compile: bool | str = "auto",
 ) -> Introspector:
     """Wraps a Keras model; the model itself is never changed.
 
@@ -51,6 +52,8 @@ def wrap(
         max_length: Longest input in tokens, for tokenizers that do not know it.
         output: Name or position of the output that is meant, for models with several.
         batch_size: Rows in one pass, the steps of a path included; bounds the memory.
+        jit_compile: Whether XLA compiles what is run: `"auto"` where much time was spent already, True at once, False never.
+            Graphs with loops or strings are never compiled.
 
     Returns:
         An `Introspector`.
@@ -69,7 +72,9 @@ def wrap(
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size is a positive int. Received: batch_size={batch_size!r}")
     front = find_front(tokenizer, preprocess, adapter, max_length)
-    return Introspector(Runner(adapter, front, batch_size), class_names, output)
+    if jit_compile not in ("auto", True, False):
+        raise InputError(f"jit_compile is 'auto', True or False. Received: jit_compile={jit_compile!r}")
+    return Introspector(Runner(adapter, front, batch_size, jit_compile), class_names, output)
 
 
 class Introspector:

@@ -20,6 +20,7 @@ from .errors import InputError, KerasIntrospectError
 from .fronts.base import Encoded, Front, check_texts
 from .fronts.text_vectorization import TextVectorizationFront
 from .inputs import Arranged, arrange, gather
+from .jit import Compiled
 from .scan import Scan, layers_of, scan
 from .sites import Site
 from .taps import LOCK, Edit, Taps
@@ -37,10 +38,13 @@ class Runner:
         adapter: The model.
         front: What encodes texts; None for models that take arrays.
         batch_size: Rows in one pass, the steps of a path included.
+        jit_compile: `"auto"`, True or False; see `jit.Compiled`.
     """
 
-    def __init__(self, adapter: Adapter, front: Front | None = None, batch_size: int = 256) -> None:
-        self.adapter, self.front, self.batch_size = adapter, front, batch_size
+    def __init__(
+        self, adapter: Adapter, front: Front | None = None, batch_size: int = 256, jit_compile: bool | str = "auto"
+    ) -> None:
+        self.adapter, self.front, self.batch_size, self.jit_compile = adapter, front, batch_size, jit_compile
         self.layers, self._aliases = layers_of(adapter)
         self._functions: dict[Any, Any] = {}
         self._signature: Any = None
@@ -245,7 +249,7 @@ class Runner:
                 bar.update(len(chunk[0]))
 
     def ask(
-        self, key: tuple[Any, ...], body: Callable[..., Any], arranged: Arranged, args: Sequence[Any], jit: bool = False
+        self, key: tuple[Any, ...], body: Callable[..., Any], arranged: Arranged, args: Sequence[Any]
     ) -> Any:
         """Answers one question on one chunk by its compiled function.
 
@@ -255,33 +259,32 @@ class Runner:
                 returns (outputs, taps).
             arranged: Where the chunk comes from.
             args: Nest of arrays: the leaves of the chunk first, then whatever else the body takes.
-            jit: Whether to compile by XLA; ignored for graphs with loops.
         """
         import tensorflow as tf
 
         tensors = tf.nest.map_structure(tf.convert_to_tensor, list(args))
         with LOCK:
             try:
-                return self._function(key, body, arranged, tensors, jit)(*tensors)
+                return self._function(key, body, arranged, tensors)(*tensors)
             except (ValueError, TypeError) as error:
                 if not self._open_length or arranged.mask is None or isinstance(error, KerasIntrospectError):
                     raise
                 self._open_length = False
                 _LOG.info("the model is traced with one length only: %s", error)
-                return self._function(key, body, arranged, tensors, jit)(*tensors)
+                return self._function(key, body, arranged, tensors)(*tensors)
 
-    def _function(self, key: Any, body: Callable[..., Any], arranged: Arranged, tensors: Any, jit: bool) -> Any:
+    def _function(self, key: Any, body: Callable[..., Any], arranged: Arranged, tensors: Any) -> Any:
         import tensorflow as tf
 
         length = tensors[0][0].shape[1] if arranged.mask is not None and self._open_length else None
         specs = tf.nest.map_structure(lambda t: _spec(t, length), tensors)
         shapes = [(str(spec.shape), spec.dtype.name) for spec in tf.nest.flatten(specs)]
-        full = (key, jit, arranged.kind, tuple(shapes))
+        full = (key, arranged.kind, tuple(shapes))
         if full not in self._functions:
-            self._functions[full] = self._compile(body, arranged, specs, jit)
+            self._functions[full] = self._compile(body, arranged, specs)
         return self._functions[full]
 
-    def _compile(self, body: Callable[..., Any], arranged: Arranged, specs: Any, jit: bool) -> Any:
+    def _compile(self, body: Callable[..., Any], arranged: Arranged, specs: Any) -> Compiled:
         import tensorflow as tf
 
         def call(leaves: Any, reads: Sequence[Site] = (), edits: Mapping[Site, Edit] | None = None) -> Any:
@@ -293,7 +296,7 @@ class Runner:
         def question(*args: Any) -> Any:
             return body(call, *args)
 
-        return tf.function(question, autograph=False, input_signature=specs, jit_compile=jit or None)
+        return Compiled(tf.function(question, autograph=False, input_signature=specs), self.jit_compile)
 
     def _feed(self, arranged: Arranged, leaves: Any, edits: dict[Site, Edit]) -> Any:
         import tensorflow as tf
