@@ -214,9 +214,9 @@ def _case(
 def _classifies(predictions: "Predictions") -> None:
     if predictions.kind not in ("softmax", "binary") or np.ndim(predictions.scores) != 2:
         raise UnsupportedError(
-            "A debug report needs one label for each text, from a model that ends in a softmax or a single sigmoid. "
-            f"Received: a model with {predictions.kind} outputs of shape {np.shape(predictions.scores)[1:]}. If they "
-            "are the logits of classes, pass class_names to kerasintrospect.wrap."
+            "A debug report needs one class for each text: a model that ends in a softmax or one sigmoid. "
+            f"Received: {predictions.kind} outputs of shape {np.shape(predictions.scores)[1:]}. If they are "
+            "logits of classes, pass class_names to kerasintrospect.wrap."
         )
 
 

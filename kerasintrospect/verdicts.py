@@ -133,7 +133,7 @@ def _asides(e: Evidence, kind: str) -> list[str]:
     if predicted - label < CLOSE_CALL:
         asides.append(f"The model itself is undecided ({predicted:.2f} against {label:.2f}).")
     elif predicted >= SURE:
-        asides.append(f"The model is sure of itself ({min(predicted, 0.999):.3g}).")
+        asides.append(f"The model is sure of itself ({min(predicted, 0.99):.2f}).")
     if e.n_unknown and kind != "mostly-unknown-words":
         asides.append(f"{_unknown_words(e)} unknown to the model.")
     return asides

@@ -1,4 +1,4 @@
-"""The page: nothing in a text becomes markup, everything that is known can be read, and the file stays small."""
+"""The page: nothing in a text becomes markup, all that is known can be read, and the file stays small."""
 
 import base64
 import hashlib
@@ -19,47 +19,101 @@ TEXT = "Yay. Monday again, so happy"
 
 def word(text, part, predicted, true, unknown=False):
     start = text.index(part)
-    return {"start": start, "end": start + len(part), "predicted": predicted, "true": true, "unknown": unknown}
+    return {
+        "start": start,
+        "end": start + len(part),
+        "predicted": predicted,
+        "true": true,
+        "unknown": unknown,
+    }
 
 
 def neighbor(text="so happy today", label=2, distance=0.1234, shared=((3, 8),), index=7):
-    return {"index": index, "text": text, "label": label, "distance": distance, "shared": [list(s) for s in shared]}
+    return {
+        "index": index,
+        "text": text,
+        "label": label,
+        "distance": distance,
+        "shared": [list(s) for s in shared],
+    }
 
 
 def error(text=TEXT, rank=1, label=0, predicted=2, words=None, neighbors=None, n_classes=3, **more):
     if words is None:
-        words = [word(text, "Yay", 1.0, -0.5), word(text, "Monday", -0.3, 0.9), word(text, "again", 0, 0, True)]
+        words = [
+            word(text, "Yay", 1.0, -0.5),
+            word(text, "Monday", -0.3, 0.9),
+            word(text, "again", 0, 0, True),
+        ]
     neighbors = [neighbor()] * 4 + [neighbor(label=0)] if neighbors is None else neighbors
     scores = [0.0] * n_classes
     scores[label], scores[predicted] = 0.03, 0.97
     return {
-        "rank": rank, "index": 40 + rank, "text": text, "label": label, "predicted": predicted, "scores": scores,
-        "loss": 3.506558, "truncated": False, "n_unknown": 1, "n_words": 5, "words": words, "delta": 0.001,
-        "neighbors": neighbors, "neighbor_labels": [sum(n["label"] == i for n in neighbors) for i in range(n_classes)],
-        "verdict": {"kind": "suspect-label", "title": "Suspect the label", "text": "4 of the 5 carry “positive”."},
+        "rank": rank,
+        "index": 40 + rank,
+        "text": text,
+        "label": label,
+        "predicted": predicted,
+        "scores": scores,
+        "loss": 3.506558,
+        "truncated": False,
+        "n_unknown": 1,
+        "n_words": 5,
+        "words": words,
+        "delta": 0.001,
+        "neighbors": neighbors,
+        "neighbor_labels": [sum(n["label"] == i for n in neighbors) for i in range(n_classes)],
+        "verdict": {
+            "kind": "suspect-label",
+            "title": "Suspect the label",
+            "text": "4 of the 5 carry “positive”.",
+        },
         **more,
-    }  # fmt: skip
+    }
 
 
 def facts(errors=None, names=NAMES, notes=("2 texts are empty.",), confusion=None, **more):
     errors = [error(n_classes=len(names))] if errors is None else errors
-    bins = [{"low": i / 10, "high": (i + 1) / 10, "count": 0, "confidence": None, "accuracy": None} for i in range(10)]
+    bins = [
+        {"low": i / 10, "high": (i + 1) / 10, "count": 0, "confidence": None, "accuracy": None}
+        for i in range(10)
+    ]
     bins[9] |= {"count": 10, "confidence": 0.95, "accuracy": 0.9}
     confusion = confusion or [[8 if i == j else 1 for j in range(len(names))] for i in range(len(names))]
     row = {"support": 10, "predicted": 9, "precision": 0.5, "recall": None, "f1": None}
     return {
-        "version": "0.1.0", "created": "2026-01-01T00:00:00+00:00", "title": "Errors", "class_names": list(names),
-        "model": {"name": "tiny", "family": "keras", "kind": "functional", "parameters": 1234, "max_length": 64},
-        "site": "embedding", "method": "integrated_gradients", "k": 5, "n_train": 100, "notes": list(notes),
+        "version": "0.1.0",
+        "created": "2026-01-01T00:00:00+00:00",
+        "title": "Errors",
+        "class_names": list(names),
+        "model": {
+            "name": "tiny",
+            "family": "keras",
+            "kind": "functional",
+            "parameters": 1234,
+            "max_length": 64,
+        },
+        "site": "embedding",
+        "method": "integrated_gradients",
+        "k": 5,
+        "n_train": 100,
+        "notes": list(notes),
         "errors": errors,
         "overview": {
-            "n": 10, "n_errors": len(errors), "n_shown": len(errors), "accuracy": 0.9, "majority": 0.4,
-            "per_class": [{"class": name, **row} for name in names], "confusion": confusion,
+            "n": 10,
+            "n_errors": len(errors),
+            "n_shown": len(errors),
+            "accuracy": 0.9,
+            "majority": 0.4,
+            "per_class": [{"class": name, **row} for name in names],
+            "confusion": confusion,
             "calibration": {"ece": 0.05, "bins": bins},
-            "verdicts": [{"kind": "suspect-label", "title": "Suspect the label", "count": len(errors)}] if errors else [],
+            "verdicts": [{"kind": "suspect-label", "title": "Suspect the label", "count": len(errors)}]
+            if errors
+            else [],
         },
         **more,
-    }  # fmt: skip
+    }
 
 
 class Page(HTMLParser):
@@ -101,7 +155,7 @@ HOSTILE = [
     "</style><script>alert(1)</script>",
     "<!-- <b>bold</b> --> &lt;i&gt; &amp;",
     "{{7*7}} {% raw %} {# no #}",
-    "\" onmouseover=\"alert(1)\" x='",
+    '" onmouseover="alert(1)" x=\'',
     "]]><svg onload=alert(1)>",
     "</textarea></title></select></option><a href=javascript:alert(1)>",
     "right \u202eto left\u202c and \u2066isolated",
@@ -147,7 +201,9 @@ def test_the_page_asks_for_nothing_and_runs_only_its_own_script():
     policy = page.having(http_equiv="Content-Security-Policy")[0][1]["content"]
     assert "default-src 'none'" in policy
     assert re.search(r"script-src ([^;]*)", policy)[1] == f"'sha256-{digest}'"
-    links = [a[name] for _, a in page.elements for name in ("src", "href", "action", "xlink:href") if name in a]
+    links = [
+        a[name] for _, a in page.elements for name in ("src", "href", "action", "xlink:href") if name in a
+    ]
     assert links and all(re.fullmatch(r"#e\d+", link) for link in links)
     assert [a for _, a in page.elements if any(name.startswith("on") for name in a)] == []
     assert "url(" not in page.inside["style"] and "@import" not in page.inside["style"]
@@ -168,7 +224,10 @@ def test_ids_are_unique():
 @pytest.mark.parametrize("length", [140, 280, 10_000])
 def test_five_hundred_errors_stay_under_five_megabytes(length):
     text = ("word " * length)[:length]
-    words = [{"start": i, "end": i + 4, "predicted": 0.5, "true": -0.4, "unknown": False} for i in range(0, length - 4, 5)]
+    words = [
+        {"start": i, "end": i + 4, "predicted": 0.5, "true": -0.4, "unknown": False}
+        for i in range(0, length - 4, 5)
+    ]
     near = [neighbor(text, shared=((0, 4), (20, 24)))] * 5
     page = render(facts([error(text, rank, words=words, neighbors=near) for rank in range(1, 501)]))
     assert len(page.encode()) < 5_000_000
@@ -184,10 +243,26 @@ def test_a_long_text_is_whole_when_there_is_room():
 def test_each_error_is_told_in_full():
     text = Page(render(facts())).text
     for said in [
-        "labelled negative", "predicted positive", "Suspect the label.", "4 of the 5 carry “positive”.", "loss 3.51",
-        "text 41", "0.97", "0.03", "0.123", "so happy today", "for Yay 1.00", "against Monday 0.30", "for Monday 0.90",
-        "against Yay 0.50", "90.0 %", "40.0 % by always saying", "2 texts are empty.", "1,234", "integrated_gradients",
-    ]:  # fmt: skip
+        "labelled negative",
+        "predicted positive",
+        "Suspect the label.",
+        "4 of the 5 carry “positive”.",
+        "loss 3.51",
+        "text 41",
+        "0.97",
+        "0.03",
+        "0.123",
+        "so happy today",
+        "for Yay 1.00",
+        "against Monday 0.30",
+        "for Monday 0.90",
+        "against Yay 0.50",
+        "90.0 %",
+        "40.0 % by always saying",
+        "2 texts are empty.",
+        "1,234",
+        "integrated_gradients",
+    ]:
         assert said in re.sub(r"\s+", " ", text), said
 
 
@@ -204,10 +279,16 @@ def test_a_text_is_coloured_for_both_classes_on_one_scale():
 
 
 def test_words_are_marked_where_they_stand():
-    pieces = coloured("a bb, cc", [Scored(0, 1, 0.5), Scored(2, 4, -1.0), Scored(6, 8, 0.0, unknown=True)], 1.0, 99)
+    pieces = coloured(
+        "a bb, cc", [Scored(0, 1, 0.5), Scored(2, 4, -1.0), Scored(6, 8, 0.0, unknown=True)], 1.0, 99
+    )
     assert [(p.text, p.marks, p.hint) for p in pieces] == [
-        ("a", "p2", "+0.500"), (" ", "", ""), ("bb", "n4", "−1.000"), (", ", "", ""), ("cc", "u", ""),
-    ]  # fmt: skip
+        ("a", "p2", "+0.500"),
+        (" ", "", ""),
+        ("bb", "n4", "−1.000"),
+        (", ", "", ""),
+        ("cc", "u", ""),
+    ]
 
 
 @pytest.mark.parametrize("limit", range(1, 12))
@@ -219,8 +300,15 @@ def test_a_cut_text_keeps_its_beginning(limit):
 
 def test_the_words_that_a_neighbor_shares_are_marked():
     part = next(iter(build_errors(facts(), 1000)))
-    assert [(p.text, p.marks) for p in part.neighbors[0].pieces] == [("so ", ""), ("happy", "s"), (" today", "")]
-    assert [(bar.name, bar.figure, bar.role) for bar in part.votes] == [("positive", "4", "model"), ("negative", "1", "label")]
+    assert [(p.text, p.marks) for p in part.neighbors[0].pieces] == [
+        ("so ", ""),
+        ("happy", "s"),
+        (" today", ""),
+    ]
+    assert [(bar.name, bar.figure, bar.role) for bar in part.votes] == [
+        ("positive", "4", "model"),
+        ("negative", "1", "label"),
+    ]
 
 
 def test_what_the_page_sorts_by_are_numbers():
@@ -228,10 +316,17 @@ def test_what_the_page_sorts_by_are_numbers():
     cards = [a for tag, a in page.elements if tag == "article"]
     assert len(cards) == 2
     for card in cards:
-        keys = {name: float(value) for name, value in card.items() if name.startswith("data-") and name != "data-kind"}
-        assert set(keys) == {f"data-{k}" for k in "loss confidence distance length index label predicted".split()}
+        keys = {
+            name: float(value)
+            for name, value in card.items()
+            if name.startswith("data-") and name != "data-kind"
+        }
+        assert set(keys) == {
+            f"data-{k}" for k in "loss confidence distance length index label predicted".split()
+        }
         assert all(abs(value) < 1e12 for value in keys.values())
-    assert float(cards[1]["data-distance"]) > float(cards[0]["data-distance"])  # no neighbor is farther than any
+    # No neighbor at all is farther than any.
+    assert float(cards[1]["data-distance"]) > float(cards[0]["data-distance"])
 
 
 def test_cells_of_the_confusion_matrix_filter():
@@ -282,7 +377,7 @@ def test_the_facts_of_the_page_survive_json():
 def rgb(value):
     value = value.strip()
     if value.startswith("#"):
-        value = value[1:] * (2 if len(value) == 4 else 1) if len(value) != 4 else "".join(c * 2 for c in value[1:])
+        value = "".join(c * 2 for c in value[1:]) if len(value) == 4 else value[1:]
         return [int(value[i : i + 2], 16) for i in (0, 2, 4)]
     return [int(part) for part in value.split()]
 

@@ -26,8 +26,8 @@ class Piece:
 
     Args:
         text: The text.
-        marks: Of p1 to p4 (speaks for the class, 4 the most), n1 to n4 (against it), u (unknown to the model), s
-            (shared with the error) those that apply, with spaces between.
+        marks: Those that apply, with spaces between, of p1 to p4 (speaks for the class, 4 the most), n1 to
+            n4 (against it), u (unknown to the model), s (shared with the error).
         hint: The number behind the colour.
     """
 
