@@ -178,7 +178,8 @@ def _fit(array: np.ndarray, spec: Any) -> np.ndarray:
     if not fits or (shape is not None and len(shape) == 2 and shape[1] not in (None, array.shape[1])):
         raise InputError(f"The model takes arrays of shape {tuple(shape or ())}. Received: shape {array.shape}")
     if text:
-        return np.vectorize(lambda s: s if isinstance(s, bytes) else s.encode("utf-8", "replace"), otypes=[object])(array)
+        flat = [s if isinstance(s, bytes) else s.encode("utf-8", "replace") for s in array.ravel()]
+        return np.array(flat, object).reshape(array.shape)
     return array.astype(spec.dtype.as_numpy_dtype, copy=False)
 
 

@@ -20,6 +20,7 @@ from .outputs import Output, Target, describe_output
 from .runs import Runner
 from .sites import Site, SiteTable
 from .submodels import Tail, truncate
+from .taps import as_edit
 
 if TYPE_CHECKING:
     from .debug import DebugReport
@@ -81,7 +82,8 @@ class Introspector:
     """A wrapped model. Made by `wrap`."""
 
     def __init__(self, runner: Runner, class_names: Sequence[str] | None, output: int | str | None) -> None:
-        self._runner, self._names, self._choice = runner, class_names, output
+        self._runner, self._choice = runner, output
+        self._names = None if class_names is None else list(class_names)
         self._output: Output | None = None
 
     @property
@@ -97,7 +99,7 @@ class Introspector:
     @property
     def class_names(self) -> list[str] | None:
         """The class names that were given to `wrap`."""
-        return None if self._names is None else list(self._names)
+        return self._names
 
     def describe(self) -> dict[str, Any]:
         """Name, family, kind, number of parameters, embedding site, text front and length of the model."""
@@ -110,9 +112,8 @@ class Introspector:
             "parameters": int(self.model.count_params()),
             "embedding_site": ", ".join(map(str, embeddings)) or None,
             "text_front": None if front is None else type(front).__name__.removesuffix("Front"),
-            "max_length": next((row.outputs[0][0].shape[1] for row in self.sites() if row.class_name == "TextVectorization"
-                                and row.calls and len(row.outputs[0][0].shape or ()) == 2), None),
-        }  # fmt: skip
+            "max_length": None if front is None else front.max_length,
+        }
 
     def sites(self, inputs: Any = None) -> SiteTable:
         """Every place where an activation can be read or written, from one shape-only trace.
@@ -137,7 +138,7 @@ class Introspector:
             InputError: if weights hold NaN; it names them.
         """
         arranged, output = self._arrange(inputs), self._find_output()
-        changes = {self._site(site): _edit(value) for site, value in (edits or {}).items()}
+        changes = {self._site(site): as_edit(value) for site, value in (edits or {}).items()}
         found = [np.zeros(0)] * len(arranged)
         for rows, scores, _ in self._runner.forward(arranged, edits=changes, output=output.predict):
             for i, row in zip(rows, scores.numpy(), strict=True):
@@ -229,10 +230,11 @@ class Introspector:
         vectors = self._vectors(arranged, place, pool)
         index = NeighborIndex(vectors, arranged.encoded.texts, labels, metric, fingerprint=self.fingerprint(place, pool),
                               site=str(place), pool=pool, class_names=self.class_names)  # fmt: skip
-        return index.attach(self._embed(place, pool), self.fingerprint(place, pool)) or index
+        index.attach(self._embed(place, pool), index.fingerprint)
+        return index
 
     def fingerprint(self, site: str | Site, pool: str | None) -> str:
-        """Changes when the weights, the site, the pooling or the text front change."""
+        """A string that changes with the weights, the site, the pooling and the text front."""
         digest = hashlib.blake2b(digest_size=16)
         front = self._runner.front
         digest.update(f"{self._site(site)} {pool} {front.identity() if front is not None else ''}".encode())
@@ -266,7 +268,7 @@ class Introspector:
             empty = np.flatnonzero(~arranged.mask.any(1))
             if len(empty):
                 warnings.warn(f"{len(empty)} texts hold no token that the model can see, the first at position {empty[0]}: "
-                              "what it says of them is its answer to nothing.", KerasIntrospectWarning, stacklevel=3)  # fmt: skip
+                              "what it says of them is its answer to nothing.", KerasIntrospectWarning, stacklevel=3)
         return arranged
 
     def _site(self, address: str | Site) -> Site:
@@ -287,17 +289,5 @@ class Introspector:
         rows = np.flatnonzero(~np.isfinite(scores).reshape(len(scores), -1).all(1))
         if broken:
             raise InputError(f"The model gives NaN, because these weights hold NaN or infinity: {', '.join(broken[:5])}.")
-        warnings.warn(f"The model gives NaN for {len(rows)} examples, the first at position {rows[0]}, though its weights are "
-                      "finite (a mean over no token?): their label is -1.", KerasIntrospectWarning, stacklevel=3)  # fmt: skip
-
-
-def _edit(value: Any) -> Callable[[Any], Any]:
-    if callable(value):
-        return value  # type: ignore[no-any-return]
-
-    def put(tensor: Any) -> Any:
-        import tensorflow as tf
-
-        return tf.broadcast_to(tf.cast(tf.convert_to_tensor(value), tensor.dtype), tf.shape(tensor))
-
-    return put
+        warnings.warn(f"The model gives NaN for {len(rows)} examples, the first at position {rows[0]}, though its weights "
+                      "are finite (a mean over no token?): their label is -1.", KerasIntrospectWarning, stacklevel=3)

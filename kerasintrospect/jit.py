@@ -16,14 +16,14 @@ __all__ = ["Compiled"]
 
 _LOG = logging.getLogger(__name__)
 _WORTH = 5.0  # seconds: about what compiling one shape of a small encoder costs
-_BARRED = {"While", "StatelessWhile", "If", "StatelessIf", "PartitionedCall", "StatefulPartitionedCall", "PyFunc", "EagerPyFunc"}
+_BARRED = {"While", "StatelessWhile", "If", "StatelessIf", "PartitionedCall", "StatefulPartitionedCall", "PyFunc"}
 
 
 class Compiled:
     """A traced function that is compiled by XLA for the shapes in which much time is spent.
 
     Args:
-        function: tf.function with an input signature; takes positional nests of tensors.
+        function: Concrete function; takes positional nests of tensors.
         policy: `"auto"`, True (at once, whenever the graph allows it) or False.
     """
 
@@ -55,7 +55,7 @@ class Compiled:
         import tensorflow as tf
 
         if self._fused is None:
-            concrete = self._function.get_concrete_function()
+            concrete = self._function
             pruned = _prune(concrete, count)
             self._barred = pruned is None
             if pruned is None:
@@ -73,7 +73,7 @@ class Compiled:
         except tf.errors.OpError as error:
             _LOG.info("XLA cannot compile this graph, which runs without it: %s", error)
             self._barred = True
-            return self._function(*tf.nest.pack_sequence_as(self._function.input_signature, flat))
+            return self._function(*tf.nest.pack_sequence_as(self._function.structured_input_signature[0], flat))
 
 
 def _prune(concrete: Any, count: int) -> Any:
@@ -83,7 +83,7 @@ def _prune(concrete: Any, count: int) -> Any:
 
     holder = wrap_function.VariableHolder()
     pruned = wrap_function.WrappedFunction(concrete.graph, variable_holder=holder).prune(
-        list(concrete.inputs[:count]), [t for t in concrete.graph.outputs]
+        list(concrete.inputs[:count]), list(concrete.graph.outputs)
     )
     operations = pruned.graph.get_operations()
     strings = any(t.dtype == tf.string for op in operations for t in (*op.inputs, *op.outputs))

@@ -105,7 +105,7 @@ class Output:
                 )
             return predicted().astype(np.int32).reshape(n, 1)
         one = isinstance(target, (int, np.integer, str, tuple))
-        many = [target] * n if one else list(target)  # type: ignore[arg-type]
+        many = [target] * n if one or not isinstance(target, (Sequence, np.ndarray)) else list(target)
         if len(many) != n:
             raise TargetError(f"A list of targets holds one per example. Received: {len(many)} targets for {n} examples")
         return np.array([self._index(t, axes) for t in many], np.int32).reshape(n, axes)

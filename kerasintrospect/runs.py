@@ -16,14 +16,14 @@ from tqdm import tqdm
 
 from .activations import Activations
 from .adapters.base import Adapter
-from .errors import InputError, KerasIntrospectError
-from .fronts.base import Encoded, Front, check_texts
-from .fronts.text_vectorization import TextVectorizationFront
+from .errors import InputError
+from .fronts.base import Encoded, Front, check_texts, fronts
 from .inputs import Arranged, arrange, gather
-from .jit import Compiled
-from .scan import Scan, layers_of, scan
+from .pooling import join, pooled
+from .scan import Scan
 from .sites import Site
-from .taps import LOCK, Edit, Taps
+from .taps import Edit
+from .tracing import Tracer
 
 __all__ = ["Runner"]
 
@@ -44,50 +44,21 @@ class Runner:
     def __init__(
         self, adapter: Adapter, front: Front | None = None, batch_size: int = 256, jit_compile: bool | str = "auto"
     ) -> None:
-        self.adapter, self.front, self.batch_size, self.jit_compile = adapter, front, batch_size, jit_compile
-        self.layers, self._aliases = layers_of(adapter)
-        self._functions: dict[Any, Any] = {}
-        self._signature: Any = None
-        self._scan: Scan | None = None
-        self._open_length = True  # whether the model can be traced with an open length
+        self.adapter, self.front, self.batch_size = adapter, front, batch_size
+        self.tracer = Tracer(adapter, jit_compile)
         self._trims: bool | None = None  # whether cutting padding leaves the outputs as they are
 
-    # What the model is
-
     def scan(self, inputs: Any = None) -> Scan:
-        """The shape-only trace; `inputs` are needed once for models that do not know what they take."""
-        if self._scan is None:
-            signature = self.signature(inputs)
-            with LOCK:
-                self.layers, self._aliases = layers_of(self.adapter)
-                self._scan = scan(self.adapter, self.layers, self._aliases, signature)
-        return self._scan
+        """See `Tracer.scan`."""
+        return self.tracer.scan(self._sample(inputs))
 
     def signature(self, inputs: Any = None) -> Any:
-        """Nest of tf.TensorSpec that the model takes."""
-        import tensorflow as tf
+        """See `Tracer.signature`."""
+        return self.tracer.signature(self._sample(inputs))
 
-        if self._signature is None:
-            self._signature = self.adapter.signature()
-        if self._signature is None:
-            if inputs is None and self.front is not None and self.front.site is None:
-                inputs = self.front.encode(["a text"]).inputs
-            if inputs is None:
-                raise InputError(
-                    "The model has not said yet what it takes (it was never built, or it is subclassed): show it a batch "
-                    "first, for example lens.sites(inputs) or lens.predict(inputs)."
-                )
-            leaves = tf.nest.map_structure(np.asarray, inputs)
-            self._signature = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], _dtype(a)), leaves)
-            self._build(leaves)
-        return self._signature
-
-    def _build(self, leaves: Any) -> None:
-        """Lets the model make its variables eagerly if it has none yet; they cannot be made while tracing."""
-        import tensorflow as tf
-
-        if not self.adapter.model.built or self.adapter.kind == "subclassed":
-            self.adapter.call(tf.nest.map_structure(lambda a: tf.constant(a[:1], _dtype(a)), leaves))
+    def _sample(self, inputs: Any) -> Any:
+        outside = self.front is not None and self.front.site is None
+        return self.front.encode(["a text"]).inputs if inputs is None and outside and self.front is not None else inputs
 
     # What the user gave
 
@@ -121,9 +92,9 @@ class Runner:
         strings = [spec.dtype.name for spec in tf.nest.flatten(self.signature())]
         if len(rows) == 1 and rows[0].calls == 1 and strings == ["string"]:
             site = table.resolve(rows[0].path)
-            self.front = TextVectorizationFront(
-                self.layers[site.path], None, self.adapter, None, site, lambda given: self._read_front(site, given)
-            )
+            front = fronts.get("text_vectorization")(self.tracer.layers[site.path], None, self.adapter, None)
+            front.site, front.read = site, lambda given: self._read_front(site, given)
+            self.front, self.tracer.front_site = front, site
 
     def _read_front(self, site: Site, strings: Any) -> tuple[Any, Any]:
         """(strings, ids) at the TextVectorization layer inside the model, whatever stands before it."""
@@ -136,7 +107,7 @@ class Runner:
             _, taps = call(leaves, [into, site])
             return taps.values[into], taps.values[site]
 
-        parts = [self.ask(("front",), body, arranged, [leaves]) for _, leaves, _ in self.chunks(arranged, 4096)]
+        parts = [self.tracer.ask(("front",), body, arranged, [leaves]) for _, leaves, _ in self.chunks(arranged, 4096)]
         width = max(ids.shape[1] for _, ids in parts)
         padded = [tf.pad(ids, [[0, 0], [0, width - ids.shape[1]]]) for _, ids in parts]
         return tf.concat([tf.reshape(given, [-1]) for given, _ in parts], 0), tf.concat(padded, 0)
@@ -147,7 +118,7 @@ class Runner:
         if column is None or not embeddings:
             return arranged
         filled = column != 0
-        if not any(getattr(self.layers[site.path], "mask_zero", False) for site in embeddings):
+        if not any(getattr(self.tracer.layers[site.path], "mask_zero", False) for site in embeddings):
             first, last = filled.argmax(1), filled.shape[1] - filled[:, ::-1].argmax(1)
             columns = np.arange(filled.shape[1])
             filled = (columns >= first[:, None]) & (columns < last[:, None]) & filled.any(1)[:, None]
@@ -184,7 +155,7 @@ class Runner:
 
         leaves, _ = arranged.take(rows, trim)
         try:
-            result = self.ask(("outputs",), lambda call, leaves: tf.nest.flatten(call(leaves)[0]), arranged, [leaves])
+            result = self.tracer.ask(("outputs",), lambda call, leaves: tf.nest.flatten(call(leaves)[0]), arranged, [leaves])
         except (ValueError, TypeError, tf.errors.OpError) as error:
             if not trim:
                 raise
@@ -217,7 +188,7 @@ class Runner:
 
         key = ("forward", tuple(reads), pool, output, tuple((edits or {}).items()))
         for rows, leaves, mask in self.progress(self.chunks(arranged), len(arranged)):
-            found = self.ask(key, body, arranged, [leaves, () if mask is None else mask])
+            found = self.tracer.ask(key, body, arranged, [leaves, () if mask is None else mask])
             yield rows, found[0], found[1]
 
     def activations(self, arranged: Arranged, sites: Mapping[str, Site], pool: str | None) -> Activations:
@@ -234,7 +205,7 @@ class Runner:
     def summary(self) -> Site:
         """The input of the last layer that has weights: the model's own summary of an example."""
         table = self.scan().table
-        rows = [row for row in table if row.path and row.calls and row.inputs[-1] and self.layers[row.path].weights]
+        rows = [row for row in table if row.path and row.calls and row.inputs[-1] and self.tracer.layers[row.path].weights]
         leaves = [row for row in rows if not any(other.path.startswith(f"{row.path}.") for other in rows)]
         if not leaves:
             raise InputError("No layer with weights is called in the forward pass: name the site. Received: site=None")
@@ -248,82 +219,6 @@ class Runner:
                 yield chunk
                 bar.update(len(chunk[0]))
 
-    def ask(
-        self, key: tuple[Any, ...], body: Callable[..., Any], arranged: Arranged, args: Sequence[Any]
-    ) -> Any:
-        """Answers one question on one chunk by its compiled function.
-
-        Args:
-            key: What identifies the question; equal keys share one function.
-            body: (call, *args) -> nest of tensors, traced once. `call(leaves, reads, edits)` runs the tapped model and
-                returns (outputs, taps).
-            arranged: Where the chunk comes from.
-            args: Nest of arrays: the leaves of the chunk first, then whatever else the body takes.
-        """
-        import tensorflow as tf
-
-        tensors = tf.nest.map_structure(tf.convert_to_tensor, list(args))
-        with LOCK:
-            try:
-                return self._function(key, body, arranged, tensors)(*tensors)
-            except (ValueError, TypeError) as error:
-                if not self._open_length or arranged.mask is None or isinstance(error, KerasIntrospectError):
-                    raise
-                self._open_length = False
-                _LOG.info("the model is traced with one length only: %s", error)
-                return self._function(key, body, arranged, tensors)(*tensors)
-
-    def _function(self, key: Any, body: Callable[..., Any], arranged: Arranged, tensors: Any) -> Any:
-        import tensorflow as tf
-
-        length = tensors[0][0].shape[1] if arranged.mask is not None and self._open_length else None
-        specs = tf.nest.map_structure(lambda t: _spec(t, length), tensors)
-        shapes = [(str(spec.shape), spec.dtype.name) for spec in tf.nest.flatten(specs)]
-        full = (key, arranged.kind, tuple(shapes))
-        if full not in self._functions:
-            self._functions[full] = self._compile(body, arranged, specs)
-        return self._functions[full]
-
-    def _compile(self, body: Callable[..., Any], arranged: Arranged, specs: Any) -> Compiled:
-        import tensorflow as tf
-
-        def call(leaves: Any, reads: Sequence[Site] = (), edits: Mapping[Site, Edit] | None = None) -> Any:
-            inputs, all_edits, skip = self._feed(arranged, leaves, dict(edits or {}))
-            with Taps(self.layers, reads, all_edits, skip) as taps:
-                outputs = self.adapter.call(inputs)
-            return outputs, taps
-
-        def question(*args: Any) -> Any:
-            return body(call, *args)
-
-        return Compiled(tf.function(question, autograph=False, input_signature=specs), self.jit_compile)
-
-    def _feed(self, arranged: Arranged, leaves: Any, edits: dict[Site, Edit]) -> Any:
-        import tensorflow as tf
-
-        if not arranged.on_site or self.front is None or self.front.site is None:
-            return tf.nest.pack_sequence_as(arranged.struct, list(leaves)), edits, ()
-        ids, site = leaves[0], self.front.site
-        spec = tf.nest.flatten(self.signature())[0]
-        rest = [1 if n is None else n for n in spec.shape.as_list()[1:]]
-        blank = tf.fill([tf.shape(ids)[0], *rest], tf.constant("", tf.string))
-        return tf.nest.pack_sequence_as(self.signature(), [blank]), {site: lambda _: ids, **edits}, (site,)
-
-
-def _spec(tensor: Any, length: int | None) -> Any:
-    """Examples are open, and positions too where the tensor may have them; an edit gets its sizes from the site."""
-    import tensorflow as tf
-
-    shape = [None if i == 0 or (i == 1 and n == length) else n for i, n in enumerate(tensor.shape.as_list())]
-    return tf.TensorSpec(shape, tensor.dtype)
-
-
-def _dtype(array: np.ndarray) -> Any:
-    import tensorflow as tf
-
-    return tf.string if array.dtype.kind in "OUS" else tf.float32 if array.dtype == np.float64 else tf.as_dtype(array.dtype)
-
-
 def _is_text(inputs: Any) -> bool:
     if isinstance(inputs, np.ndarray) or hasattr(inputs, "iloc"):
         return np.asarray(inputs).dtype.kind in "OUS"
@@ -334,57 +229,3 @@ def _is_text(inputs: Any) -> bool:
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=_TOLERANCE * 10, atol=_TOLERANCE, equal_nan=True))
-
-
-def join(arranged: Arranged, parts: Sequence[tuple[np.ndarray, np.ndarray]], name: str, notes: list[str]) -> np.ndarray:
-    """The chunks of one site in the order of the examples; positions that were cut come back as zeros."""
-    n, width = len(arranged), arranged.width
-    columns = [arranged.columns(rows) if width else slice(None) for rows, _ in parts]
-    lengths = [len(range(width or 0)[part]) for part in columns]
-    rest = parts[0][1].shape[1:]
-    if width and len(rest) > 1 and all(v.shape[1] in (k, width) for k, (_, v) in zip(lengths, parts, strict=True)):
-        whole = np.zeros((n, width, *rest[1:]), parts[0][1].dtype)
-        for part, (rows, value) in zip(columns, parts, strict=True):
-            whole[rows, slice(None) if value.shape[1] == width else part] = value
-        return whole
-    longest = max((value.shape[1:] for _, value in parts), default=rest)
-    if any(value.shape[1:] != longest for _, value in parts):
-        notes.append(f"'{name}' has positions of its own, whose number hangs on the length of the batch: rows are padded with 0.")
-    whole = np.zeros((n, *longest), parts[0][1].dtype)
-    for rows, value in parts:
-        whole[(rows, *map(slice, value.shape[1:]))] = value
-    return whole
-
-
-def pooled(value: Any, own: Any, mask: Any, how: str | None) -> Any:
-    """(pooled activation, mask) inside a traced function; padding is left out wherever it is known.
-
-    Args:
-        value: (examples, positions, units); another rank is left as it is.
-        own: The Keras mask at the site; it wins, because layers may have changed the positions.
-        mask: (examples, positions) of the inputs; used when the site has as many positions.
-        how: See `Runner.forward`.
-    """
-    import tensorflow as tf
-
-    if value.shape.rank != 3:
-        return value, ()
-    every = tf.ones(tf.shape(value)[:2], bool)
-    if own is not None and own.shape.rank == 2:
-        every = tf.cast(own, bool)
-    elif not isinstance(mask, tuple):
-        every = tf.cond(tf.reduce_all(tf.shape(mask) == tf.shape(value)[:2]), lambda: mask, lambda: every)
-    if how is None:
-        return value, every
-    keep, value = tf.cast(every, tf.float32)[..., None], tf.cast(value, tf.float32)
-    if how == "mean":
-        return tf.math.divide_no_nan(tf.reduce_sum(tf.where(every[..., None], value, 0.0), 1), tf.reduce_sum(keep, 1)), ()
-    if how == "max":
-        most = tf.reduce_max(tf.where(every[..., None], value, value.dtype.min), 1)
-        return tf.where(tf.reduce_any(every, 1)[:, None], most, 0.0), ()
-    places = tf.range(tf.shape(value)[1])
-    away = tf.where(every, places, tf.shape(value)[1] if how == "first" else -1)
-    place = tf.reduce_min(away, 1) if how == "first" else tf.reduce_max(away, 1)
-    some = tf.reduce_any(every, 1)
-    taken = tf.gather(value, tf.where(some, place, 0), batch_dims=1)
-    return tf.where(some[:, None], taken, 0.0), ()

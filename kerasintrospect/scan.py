@@ -63,7 +63,9 @@ class Scan:
 
     def _ancestors(self, tensor: Any, stop: Any) -> list[Any] | None:
         """A way from the tensor back to a placeholder of the inputs, not through `stop` and not through shapes."""
-        goals, seen, parents = {id(x.op) for x in self.inputs}, set(), {}
+        goals = {id(x.op) for x in self.inputs}
+        seen: set[int] = set()
+        parents: dict[int, Any] = {}
         stack = [tensor]
         while stack:
             now = stack.pop()
@@ -166,7 +168,7 @@ def _rows(
         layer = layers[path]
         others = tuple(alias for alias, first in aliases.items() if first == path)
         yield SiteRow(path, type(layer).__name__, getattr(layer, "name", ""), specs["in"], specs["out"],
-                      "" if calls else _reason(path, path in inside), others)  # fmt: skip
+                      "" if any(specs["out"]) else _reason(path, path in inside, calls), others)  # fmt: skip
 
 
 def _specs(tensors: Mapping[int | str, Any]) -> tuple[Spec, ...]:
@@ -175,7 +177,9 @@ def _specs(tensors: Mapping[int | str, Any]) -> tuple[Spec, ...]:
     )
 
 
-def _reason(path: str, inside: bool) -> str:
+def _reason(path: str, inside: bool, calls: int) -> str:
+    if calls:
+        return "it gives no dense tensor (a ragged or sparse one cannot be read); read the layer around it."
     if inside:
         return "it runs inside a loop or a branch, whose values cannot leave it; read the layer around it."
     if "cell" in path.rsplit(".", 1)[-1]:

@@ -134,7 +134,8 @@ class SiteTable(Sequence[SiteRow]):
     _by_path: dict[str, SiteRow] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_path", {alias: row for row in self.rows for alias in row.aliases} | {row.path: row for row in self.rows})
+        by_path = {alias: row for row in self.rows for alias in row.aliases} | {row.path: row for row in self.rows}
+        object.__setattr__(self, "_by_path", by_path)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -205,8 +206,11 @@ class SiteTable(Sequence[SiteRow]):
         if site.index is not None and site.index not in keys:
             raise SiteError(f"'{row.path}' has at this part only {names}. Received: index [{site.index}]")
         if site.index is None and len(keys) > 1 and (site.part == "in" or isinstance(keys[0], str)):
-            raise SiteError(f"'{Site(site.path, site.call, site.part)}' holds {len(keys)} tensors: choose one of {names}.")
-        return site.index if len(keys) > 1 and site.index is not None else (keys[0] if len(keys) > 1 else None)
+            whole = Site(site.path, site.call, site.part)
+            raise SiteError(f"'{whole}' holds {len(keys)} tensors: choose one of {names}.")
+        if len(keys) == 1:
+            return None
+        return keys[0] if site.index is None else site.index
 
     def to_frame(self) -> pandas.DataFrame:
         """One row per layer: address, class, calls, input, output, note."""
@@ -219,7 +223,7 @@ class SiteTable(Sequence[SiteRow]):
         return pandas.DataFrame(records, columns=["address", "class", "calls", "input", "output", "note"])
 
     def __str__(self) -> str:
-        return self.to_frame().to_string(index=False, justify="left", max_colwidth=60)
+        return str(self.to_frame().to_string(index=False, justify="left", max_colwidth=60))
 
     __repr__ = __str__
 

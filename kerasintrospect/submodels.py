@@ -23,12 +23,12 @@ __all__ = ["Tail", "truncate"]
 
 def truncate(runner: Runner, site: Site) -> Any:
     """See `Introspector.truncate`."""
-    chains = _chains(runner.adapter.model, runner.layers[site.path]) if site.path else []
+    chains = _chains(runner.adapter.model, runner.tracer.layers[site.path]) if site.path else []
     if runner.adapter.kind == "subclassed" or not chains or len(chains) <= (site.call or 0):
         return _over_taps(runner, site)
-    outbound = [(nodes, len(nodes)) for layer in runner.layers.values() if (nodes := getattr(layer, "_outbound_nodes", None)) is not None]
-    inputs = [t._keras_history[0] for t in runner.adapter.model.inputs]
-    outbound += [(layer._outbound_nodes, len(layer._outbound_nodes)) for layer in inputs]
+    sources = [tensor._keras_history[0] for tensor in runner.adapter.model.inputs]
+    lists = [getattr(layer, "_outbound_nodes", None) for layer in (*runner.tracer.layers.values(), *sources)]
+    outbound = [(nodes, len(nodes)) for nodes in lists if nodes is not None]
     with LOCK:
         try:
             return _cut(runner.adapter.module, chains[site.call or 0], site)
@@ -84,7 +84,7 @@ def _arguments(node: Any) -> tuple[Any, Any]:
 def _over_taps(runner: Runner, site: Site) -> Any:
     import tensorflow as tf
 
-    adapter, layers = runner.adapter, runner.layers
+    adapter, layers = runner.adapter, runner.tracer.layers
 
     class Truncated(adapter.module.Model):  # type: ignore[misc, name-defined]
         """A subclassed model up to a site: call, predict and export work; save the model itself, not this."""
@@ -97,6 +97,11 @@ def _over_taps(runner: Runner, site: Site) -> Any:
             with Taps(layers, [site]) as taps:
                 adapter.call(inputs)
             return taps.values[site]
+
+        def export(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+            if adapter.family == "keras":  # it knows the shapes of its inputs, and takes all of them for floats
+                kwargs.setdefault("input_signature", [runner.signature()])
+            super().export(filepath, *args, **kwargs)
 
     model = Truncated()
     leaves = [np.zeros([1 if n is None else n for n in spec.shape.as_list()], spec.dtype.as_numpy_dtype)
@@ -142,7 +147,7 @@ class Tail:
         def body(call: Any, leaves: Any, value: Any) -> Any:
             return call(leaves, (), {self.site: lambda _: value})[0]
 
-        return self._runner.ask(("tail", self.site, values.shape[1:]), body, arranged, [arranged.leaves, values])
+        return self._runner.tracer.ask(("tail", self.site, values.shape[1:]), body, arranged, [arranged.leaves, values])
 
     def _blank(self, values: np.ndarray) -> Any:
         """Inputs of as many examples and positions; only their shapes count."""

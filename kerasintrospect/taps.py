@@ -17,7 +17,7 @@ from typing import Any
 from .errors import InputError, UnreachedSiteError
 from .sites import Site
 
-__all__ = ["LOCK", "Edit", "Taps"]
+__all__ = ["LOCK", "Edit", "Taps", "as_edit"]
 
 Edit = Callable[[Any], Any]
 LOCK = threading.RLock()  # an override is visible to every thread that uses the layer
@@ -164,6 +164,19 @@ class Taps:
         if site in self._reads:
             self.values[site] = tensor
         return tensor
+
+
+def as_edit(value: Any) -> Edit:
+    """An edit from what a user gives: a function as it is, a number or an array as what takes the activation's place."""
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+
+    def put(tensor: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.broadcast_to(tf.cast(tf.convert_to_tensor(value), tensor.dtype), tf.shape(tensor))
+
+    return put
 
 
 @cache

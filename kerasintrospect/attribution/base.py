@@ -189,13 +189,15 @@ def _record(job: Any, method: str, deltas: np.ndarray | None) -> Attributions:
     scores, mask = job.result()
     predicted = job.predicted_or_none()
     rows, texts = job.rows(mask), job.arranged.encoded.texts
+    targets = [job.target_of(i) for i in range(len(scores))]
     items = [
         Attribution(
             None if texts is None else texts[i],
             rows[i].tokens,
             rows[i].spans,
             scores[i][mask[i]],
-            *job.target_of(i),
+            targets[i][0],
+            targets[i][1],
             None if predicted is None else int(predicted[i]),
             None if deltas is None else float(deltas[i]),
             rows[i].truncated,

@@ -29,7 +29,7 @@ def gradient_norm(job: Job) -> None:
     def finish(path: Path) -> np.ndarray:
         norms = np.where(path.mask, np.linalg.norm(_tokens(path.gradient), axis=-1), 0.0)
         largest = norms.max(1, keepdims=True, initial=0.0)
-        return np.divide(norms, largest, out=np.zeros_like(norms), where=largest > 0)
+        return np.asarray(np.divide(norms, largest, out=np.zeros_like(norms), where=largest > 0))
 
     job.path(finish)
 

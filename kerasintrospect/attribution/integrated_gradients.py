@@ -37,8 +37,8 @@ def integrated_gradients(job: Job, *, n_steps: int | str = 50, tolerance: float 
         open_rows = np.flatnonzero(np.abs(deltas) > allowed)
         if not len(open_rows):
             break
-    return deltas
+    return np.asarray(deltas)
 
 
 def _finish(path: Path) -> np.ndarray:
-    return (path.x - path.baseline) * path.gradient
+    return np.asarray((path.x - path.baseline) * path.gradient)

@@ -66,7 +66,7 @@ class Job:
 
     def predicted(self) -> np.ndarray:
         """(n,) the predicted class."""
-        return self._probabilities.argmax(-1)
+        return np.asarray(self._probabilities.argmax(-1))
 
     def predicted_or_none(self) -> np.ndarray | None:
         """(n,) the predicted class; None where there is no such thing."""
@@ -130,7 +130,8 @@ class Job:
 
     def baselines(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What the user gave as baseline in the shape of the values; zeros for None."""
-        given = self._baseline if isinstance(self._baseline, (list, tuple)) and len(values) > 1 else [self._baseline] * len(values)
+        several = isinstance(self._baseline, (list, tuple)) and len(values) > 1
+        given = self._baseline if several else [self._baseline] * len(values)
         if len(given) != len(values):
             raise InputError(f"There are {len(values)} sites, so a list of baselines holds as many. Received: {len(given)}")
         made = []
@@ -222,7 +223,10 @@ class Job:
     def _generator(self, row: int) -> np.random.Generator:
         """Noise hangs on the seed and on the example itself, never on its place in a batch."""
         texts = self.arranged.encoded.texts
-        data = texts[row].encode("utf-8", "replace") if texts is not None else b"".join(leaf[row].tobytes() for leaf in self.arranged.leaves)
+        if texts is not None:
+            data = texts[row].encode("utf-8", "replace")
+        else:
+            data = b"".join(leaf[row].tobytes() for leaf in self.arranged.leaves)
         return np.random.default_rng([self.seed, zlib.crc32(data)])
 
     def _gradients(self, leaves: Any, values: Any, starts: Any, points: Any, extra: Any, square: bool) -> list[Any]:
@@ -235,7 +239,7 @@ class Job:
 
         function = self._target if callable(self._target) else None
         question = Question(self.output, self.score, function, tuple(self.sites) if sites else ())
-        result = self.runner.ask((what, *question.key), getattr(question, what), self.arranged, args)
+        result = self.runner.tracer.ask((what, *question.key), getattr(question, what), self.arranged, args)
         return tf.nest.map_structure(lambda tensor: tensor.numpy(), result)
 
     # The scores

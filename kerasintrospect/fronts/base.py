@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputTypeError
+from ..errors import InputError, InputTypeError
 from ..registry import Registry
 from ..sites import Site
 from ..text import TokenRow
 
-__all__ = ["Encoded", "Front", "check_texts", "find_front", "fronts"]
+__all__ = ["Encoded", "Front", "check_texts", "find_front", "fronts", "locate"]
 
 fronts: Registry[type[Front]] = Registry("kerasintrospect.fronts", "text front")
 
@@ -53,6 +53,12 @@ class Front(ABC):
     """From texts to model inputs."""
 
     site: Site | None = None  # where the model takes what `encode` gives; None: as its own input
+    read: Callable[[Any], tuple[Any, Any]]  # for a front inside the model: from strings to (strings, ids) at the site
+
+    @property
+    @abstractmethod
+    def max_length(self) -> int | None:
+        """The most tokens that the model sees of a text; None if there is no limit, or it is not known."""
 
     @staticmethod
     @abstractmethod
@@ -109,3 +115,37 @@ def check_texts(inputs: Any) -> list[str]:
             raise InputTypeError(f"Texts come as a list of str. Received: inputs[{i}]={text!r} "
                                  f"(of type {type(text).__name__})")
     return texts
+
+
+def locate(inputs: np.ndarray, sequences: Sequence[Sequence[int]] | None) -> tuple[np.ndarray, list[slice]]:
+    """Where the tokens stand in padded ids, and which part of each sequence of ids was kept.
+
+    Args:
+        inputs: (examples, positions) ids, 0 at padding.
+        sequences: The ids before padding and cutting; None to take every non-zero run as it stands.
+
+    Returns:
+        mask (examples, positions) bool, and a slice into each sequence.
+
+    Raises:
+        InputError: if a row holds other ids than a stretch of its sequence.
+    """
+    mask, kept = np.zeros(inputs.shape, bool), []
+    for i, row in enumerate(inputs):
+        filled = np.flatnonzero(row)
+        start, end = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, 0)
+        mask[i, start:end] = True
+        ids = row[start:end].astype(np.int64).tolist()
+        offset = 0 if sequences is None else _offset(list(sequences[i]), ids)
+        if offset < 0:
+            raise InputError(
+                f"preprocess gives other ids than the tokenizer for text {i}: {ids[:8]} is no stretch of "
+                f"{list(sequences[i])[:8] if sequences is not None else []}"
+            )
+        kept.append(slice(offset, offset + len(ids)))
+    return mask, kept
+
+
+def _offset(sequence: list[int], ids: list[int]) -> int:
+    starts = dict.fromkeys((0, len(sequence) - len(ids), *range(len(sequence) - len(ids) + 1)))
+    return next((k for k in starts if k >= 0 and sequence[k : k + len(ids)] == ids), -1)

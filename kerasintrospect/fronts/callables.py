@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import InputError, InputTypeError, KerasIntrospectWarning
 from ..text import NOWHERE, TokenRow, align
-from .base import Encoded, Front, fronts
+from .base import Encoded, Front, fronts, locate
 
-__all__ = ["CallableFront", "locate"]
+__all__ = ["CallableFront"]
 
 
 @fronts.register("callables")
@@ -33,6 +33,10 @@ class CallableFront(Front):
     @staticmethod
     def claims(tokenizer: Any, preprocess: Any) -> bool:
         return (callable(tokenizer) and not hasattr(tokenizer, "get_vocab")) or tokenizer is None
+
+    @property
+    def max_length(self) -> int | None:
+        return None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         inputs = self._preprocess(list(texts))
@@ -68,37 +72,3 @@ def _ids(inputs: Any) -> np.ndarray | None:
     first = np.asarray(next(iter(arrays)))
     whole = first.ndim == 2 and (first.dtype.kind in "iu" or (first.dtype.kind == "f" and (first == np.rint(first)).all()))
     return first.astype(np.int64) if whole else None
-
-
-def locate(inputs: np.ndarray, sequences: Sequence[Sequence[int]] | None) -> tuple[np.ndarray, list[slice]]:
-    """Where the tokens stand in padded ids, and which part of each sequence of ids was kept.
-
-    Args:
-        inputs: (examples, positions) ids, 0 at padding.
-        sequences: The ids before padding and cutting; None to take every non-zero run as it stands.
-
-    Returns:
-        mask (examples, positions) bool, and a slice into each sequence.
-
-    Raises:
-        InputError: if a row holds other ids than a stretch of its sequence.
-    """
-    mask, kept = np.zeros(inputs.shape, bool), []
-    for i, row in enumerate(inputs):
-        filled = np.flatnonzero(row)
-        start, end = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, 0)
-        mask[i, start:end] = True
-        ids = row[start:end].astype(np.int64).tolist()
-        offset = 0 if sequences is None else _offset(list(sequences[i]), ids)
-        if offset < 0:
-            raise InputError(
-                f"preprocess gives other ids than the tokenizer for text {i}: {ids[:8]} is no stretch of "
-                f"{list(sequences[i])[:8] if sequences is not None else []}"
-            )
-        kept.append(slice(offset, offset + len(ids)))
-    return mask, kept
-
-
-def _offset(sequence: list[int], ids: list[int]) -> int:
-    starts = dict.fromkeys((0, len(sequence) - len(ids), *range(len(sequence) - len(ids) + 1)))
-    return next((k for k in starts if k >= 0 and sequence[k : k + len(ids)] == ids), -1)

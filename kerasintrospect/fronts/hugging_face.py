@@ -37,6 +37,10 @@ class HuggingFaceFront(Front):
     def claims(tokenizer: Any, preprocess: Any) -> bool:
         return preprocess is None and hasattr(tokenizer, "get_vocab") and hasattr(tokenizer, "pad_token_id")
 
+    @property
+    def max_length(self) -> int | None:
+        return self._length
+
     def encode(self, texts: Sequence[str]) -> Encoded:
         cut = {"truncation": True, "max_length": self._length} if self._length else {"truncation": False}
         made = self._tokenizer(list(texts), padding=True, return_offsets_mapping=True, return_tensors="np", **cut)

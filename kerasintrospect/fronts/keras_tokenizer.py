@@ -10,8 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..text import TokenRow, align
-from .base import Encoded, Front, fronts
-from .callables import locate
+from .base import Encoded, Front, fronts, locate
 
 __all__ = ["KerasTokenizerFront"]
 
@@ -24,16 +23,21 @@ class KerasTokenizerFront(Front):
     """
 
     def __init__(self, tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> None:
-        self._tokenizer, self._preprocess, self._length = tokenizer, preprocess, max_length or _width(adapter)
-        if preprocess is None and self._length is None:
+        self._tokenizer, self._preprocess, length = tokenizer, preprocess, max_length or _width(adapter)
+        if preprocess is None and length is None:
             raise InputError(
                 "A Tokenizer does not know how long the model's inputs are: pass max_length=, or preprocess= with your own "
                 "pad_sequences. Received: max_length=None"
             )
+        self._length = length or 0
 
     @staticmethod
     def claims(tokenizer: Any, preprocess: Any) -> bool:
         return hasattr(tokenizer, "texts_to_sequences") and hasattr(tokenizer, "word_index")
+
+    @property
+    def max_length(self) -> int | None:
+        return self._length or None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         sequences = self._tokenizer.texts_to_sequences(list(texts))
@@ -54,7 +58,8 @@ class KerasTokenizerFront(Front):
         names = [self._tokenizer.index_word[i] for i in ids]
         oov = self._tokenizer.oov_token
         spans = align(text, names)
-        return TokenRow(tuple(names[kept]), tuple(spans[kept]), len(names[kept]) < len(names), tuple(n == oov for n in names[kept]))
+        seen = names[kept]
+        return TokenRow(tuple(seen), tuple(spans[kept]), len(seen) < len(names), tuple(name == oov for name in seen))
 
 
 def _width(adapter: Any) -> int | None:

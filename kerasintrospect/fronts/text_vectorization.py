@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedError
-from ..sites import Site
 from ..text import NOWHERE, Span, TokenRow, align
 from .base import Encoded, Front, fronts
 
@@ -20,30 +18,23 @@ __all__ = ["TextVectorizationFront"]
 class TextVectorizationFront(Front):
     """Tokens are what the layer's own standardize and split give; ids are what the layer itself gives."""
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        preprocess: Any,
-        adapter: Any,
-        max_length: int | None,
-        site: Site | None = None,
-        read: Callable[[Any], tuple[Any, Any]] | None = None,
-    ) -> None:
-        """`site` and `read` are given when the layer stands inside the model: where, and how to read (input, ids) there."""
-        self.layer, self.site, self._read = tokenizer, site, read or (lambda strings: (strings, tokenizer(strings)))
-        if max_length is not None and site is not None:
-            raise UnsupportedError("max_length is set by the TextVectorization layer inside the model: leave it out.")
-        self._length = max_length
+    def __init__(self, tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> None:
+        self.layer, self._length = tokenizer, max_length
+        self.read = lambda strings: (strings, tokenizer(strings))
 
     @staticmethod
     def claims(tokenizer: Any, preprocess: Any) -> bool:
         return preprocess is None and any(base.__name__ == "TextVectorization" for base in type(tokenizer).__mro__)
 
+    @property
+    def max_length(self) -> int | None:
+        return self._length or self.layer.get_config()["output_sequence_length"]
+
     def encode(self, texts: Sequence[str]) -> Encoded:
         import tensorflow as tf
 
         strings = tf.constant([text.encode("utf-8", "replace") for text in texts], tf.string)
-        standing, ids = self._read(strings)
+        standing, ids = self.read(strings)
         values = (ids.to_tensor() if isinstance(ids, tf.RaggedTensor) else ids).numpy()
         values = values[:, : self._length] if self._length else values
         mask = values != 0 if self.layer.get_config()["output_mode"] == "int" else None

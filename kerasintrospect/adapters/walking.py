@@ -1,0 +1,32 @@
+"""How the layers of a Keras model hang together: by name inside a graph, by attribute everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["children", "is_graph"]
+
+# Attributes in which the families keep layers for their own bookkeeping: every layer in them has a better path.
+_BOOKKEEPING = {
+    "_layers", "_operations", "_functional", "_tracker", "_nodes", "_nodes_by_depth", "_inbound_nodes", "_outbound_nodes",
+    "_metrics", "_compile_metrics",
+    "_input_layers", "_output_layers", "_output_coordinates", "_input_coordinates", "_operations_by_depth",
+    "_layers_by_depth", "_parent_tracker", "optimizer", "loss", "compiled_metrics", "compiled_loss",
+}  # fmt: skip
+
+
+def is_graph(model: Any) -> bool:
+    names = {base.__name__ for base in type(model).__mro__}
+    return "Functional" in names and getattr(model, "inputs", None) is not None
+
+
+def children(layer: Any) -> Iterator[tuple[str, Any]]:
+    sequential = any(base.__name__ == "Sequential" for base in type(layer).__mro__)
+    if is_graph(layer) or sequential:  # its layers go by their names, which are unique within it
+        for child in getattr(layer, "operations", layer.layers) if is_graph(layer) else layer.layers:
+            yield child.name, child
+    for name, value in list(vars(layer).items()):
+        holds = isinstance(value, (list, tuple, Mapping)) or hasattr(value, "call")
+        if holds and name not in _BOOKKEEPING and not name.startswith("_self_"):
+            yield name, value
