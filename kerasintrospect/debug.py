@@ -7,6 +7,7 @@ they look is the matter of `report`.
 import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ import numpy as np
 from . import __version__
 from .errors import InputError, KerasIntrospectWarning, UnsupportedError
 from .labelled import TrainingSet, class_ids, paired, positive, strings
-from .mistakes import Case, Facts, explain, kinds, overview
+from .mistakes import GAP, Case, Facts, explain, overview
+from .verdicts import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,8 +127,8 @@ def debug(
         train_texts: List of the texts that the model was trained on. Without them there are no neighbors.
         train_labels: Their labels.
         k: Integer, the number of neighbors to show for each error.
-        site: The address where texts are compared. Defaults to the embedding. The later the site, the more
-            the neighbors repeat the model's own opinion.
+        site: The address where texts are compared. Defaults to the embedding, or to the input of the last
+            layer in models with several. The later the site, the more its neighbors repeat the model's opinion.
         method: The attribution method.
         max_errors: Integer, the number of errors to explain; those with the highest loss come first.
         title: The title of the report.
@@ -144,8 +146,8 @@ def debug(
     with _warnings_as_notes(notes):
         case = _case(lens, texts, labels, train_texts, train_labels, notes)
         rows = case.worst(max_errors)
-        errors, compared_at, remarks = explain(lens, case, rows, k, site, method)
-    counts = {**overview(case), "n_shown": len(rows), "verdicts": kinds(errors)}
+        errors, compared_at, gaps = explain(lens, case, rows, k, site, method)
+    counts = {**overview(case), "n_shown": len(rows), "verdicts": _kinds(errors)}
     return DebugReport(
         {
             "version": __version__,
@@ -158,7 +160,7 @@ def debug(
             "k": k,
             "n_train": None if case.train is None else len(case.train),
             "overview": counts,
-            "notes": [*dict.fromkeys(notes), *_cautions(case, counts, k), *remarks],
+            "notes": [*dict.fromkeys(notes), *_cautions(case, counts, k), *_remarks(errors, gaps, method)],
             "errors": errors,
         }
     )
@@ -240,6 +242,28 @@ def _cautions(case: Case, counts: Facts, k: int) -> list[str]:
     if k > len(case.train):
         notes.append(f"The training set has {len(case.train)} texts: there are fewer than {k} neighbors.")
     return notes
+
+
+def _remarks(errors: list[Facts], gaps: int, method: str) -> list[str]:
+    """What the reader should know about the explanations themselves."""
+    cut = sum(error["truncated"] for error in errors)
+    remarks = []
+    if cut:
+        remarks.append(
+            f"{cut} of the texts below are longer than the model reads: it did not see all of them."
+        )
+    if gaps:
+        remarks.append(
+            f"In {gaps} of the texts below the attributions ({method}) miss the score that they explain "
+            f"by more than {GAP:.0%}: take their colours as a hint.".replace("%", " %")
+        )
+    return remarks
+
+
+def _kinds(errors: list[Facts]) -> list[Facts]:
+    """How often each verdict was given, the most frequent first."""
+    counts = Counter(error["verdict"]["kind"] for error in errors)
+    return [{"kind": kind, "title": KINDS[kind], "count": count} for kind, count in counts.most_common()]
 
 
 def _write(path: Path, content: str) -> None:

@@ -65,13 +65,13 @@ def paired(texts: Sequence[Any], labels: Any, names: tuple[str, str] = ("texts",
             f"`{names[1]}` has to be a list with one label for each of `{names[0]}`. "
             f"Received: {names[1]}={_short(labels)}."
         )
-    labels = [*labels]
-    if len(labels) != len(texts):
+    found: list[Any] = list(labels)
+    if len(found) != len(texts):
         raise InputError(
             f"`{names[0]}` and `{names[1]}` have to be of the same length. "
-            f"Received: {len(texts)} {names[0]}, {len(labels)} {names[1]}."
+            f"Received: {len(texts)} {names[0]}, {len(found)} {names[1]}."
         )
-    return labels
+    return found
 
 
 def class_ids(labels: Sequence[Any], class_names: Sequence[str], named: bool, name: str) -> NDArray[np.int64]:
@@ -149,6 +149,16 @@ class TrainingSet:
         """How often the same text stands in the training set, by label. Case and white space do not count."""
         return self._twins.get(_folded(text), {})
 
+    def of_like_wording(self, texts: Sequence[str], k: int = 10) -> list[list[int]]:
+        """Labels of the up to k training texts that share the most words with each text, by cosine of tf-idf."""
+        asked, (vectorizer, known) = [], self._wording
+        block = max(1, 2**22 // len(self))  # rows of similarities at once: 32 MB
+        for start in range(0, len(texts), block):
+            alike = (vectorizer.transform(texts[start : start + block]) @ known.T).toarray()
+            best = np.argsort(-alike, axis=1, kind="stable")[:, :k]
+            asked += [[self.labels[i] for i in row if alike[n, i] > 0] for n, row in enumerate(best)]
+        return asked
+
     def shared(self, text: str, index: int) -> list[Span]:
         """Spans of those words of one training text that also stand in `text`, without the common words."""
         own = {key for key, _ in _keys(text)}
@@ -165,6 +175,15 @@ class TrainingSet:
     @cached_property
     def _frequency(self) -> Counter[str]:
         return Counter(key for text in self.texts for key in {key for key, _ in _keys(text)})
+
+    @cached_property
+    def _wording(self) -> tuple[Any, Any]:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        vectorizer = TfidfVectorizer(
+            analyzer=lambda text: [key for key, _ in _keys(text)] or ["\0"], sublinear_tf=True
+        )
+        return vectorizer, vectorizer.fit_transform(self.texts)
 
     @property
     def _common(self) -> float:

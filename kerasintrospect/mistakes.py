@@ -3,7 +3,6 @@
 Facts are plain values, as JSON holds them.
 """
 
-from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,16 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .labelled import TrainingSet
-from .verdicts import KINDS, Evidence, Verdict, near_limit, verdict
+from .verdicts import Evidence, verdict
 
 if TYPE_CHECKING:
     from .attribution import Attribution
     from .introspector import Introspector
+    from .neighbors import NeighborIndex
 
-__all__ = ["Case", "Facts", "explain", "kinds", "overview"]
+__all__ = ["GAP", "Case", "Facts", "explain", "overview"]
 
 Facts = dict[str, Any]
 BINS = 10
+TYPICAL = 95  # percentile of the distances that count as usual
+SAMPLE = 1000  # texts whose nearest distance is measured, at most
+ENOUGH = 20  # ... and at least
+IDENTICAL = 1e-6  # two texts this close are the same to the model
 GAP = 0.05  # share of a score that its attributions may miss before the reader is told
 
 
@@ -62,7 +66,7 @@ class Case:
 
 def explain(
     lens: "Introspector", case: Case, rows: list[int], k: int, site: str | None, method: str
-) -> tuple[list[Facts], str, list[str]]:
+) -> tuple[list[Facts], str, int]:
     """Gathers the facts on each misclassified text.
 
     Args:
@@ -74,68 +78,107 @@ def explain(
         method: The attribution method.
 
     Returns:
-        The facts on each text, the site where texts were compared, and notes to the reader.
+        The facts on each text, the site where texts were compared, and the number of texts whose attributions do
+        not add up.
     """
     if not rows:
-        return [], "", []
+        return [], "", 0
     texts = [case.texts[row] for row in rows]
     predicted = lens.attribute(texts, method=method, target=case.predicted[rows])
     true = lens.attribute(texts, method=method, target=case.truth[rows])
-    compared_at, near, limit = _neighbors(lens, case, texts, k, site)
+    hood = _neighborhood(lens, case, texts, k, site)
     errors = [
-        _error(case, row, {"rank": rank + 1, "words": _words(*pair)}, pair[0], near[rank], limit)
+        _error(case, row, rank, pair, hood)
         for rank, (row, pair) in enumerate(zip(rows, zip(predicted, true, strict=True), strict=True))
     ]
     gaps = sum(_misses(a) or _misses(b) for a, b in zip(predicted, true, strict=True))
-    return errors, compared_at, _remarks(errors, gaps, method)
+    return errors, hood.site, gaps
 
 
-def _neighbors(
+@dataclass(frozen=True)
+class _Neighborhood:
+    """What the training set says of each error: its neighbors as facts, and the labels of like wording."""
+
+    site: str
+    near: list[list[Facts]]
+    wording: list[list[int]]
+    limit: float | None = None
+    limit_of: str = ""
+
+
+def _neighborhood(
     lens: "Introspector", case: Case, texts: list[str], k: int, site: str | None
-) -> tuple[str, list[list[Facts]], float | None]:
+) -> _Neighborhood:
     train = case.train
     if train is None:
-        return "", [[] for _ in texts], None
+        return _Neighborhood("", [[] for _ in texts], [[] for _ in texts])
+    embedding = lens.describe()["embedding_site"]
+    if site is None and embedding and "," not in embedding:
+        site = embedding  # later sites repeat the model's opinion
     index = lens.neighbors(train.texts, labels=train.labels, site=site)
     found = index.query(texts, k=min(k, len(train)))
+    pairs = zip(texts, found.indices.tolist(), found.distances.tolist(), strict=True)
     near = [
-        [
-            {
-                "index": i,
-                "text": train.texts[i],
-                "label": train.labels[i],
-                "distance": round(distance, 6),
-                "shared": [list(span) for span in train.shared(text, i)],
-            }
-            for i, distance in zip(indices, distances, strict=True)
-        ]
-        for text, indices, distances in zip(
-            texts, found.indices.tolist(), found.distances.tolist(), strict=True
-        )
+        [_neighbor(train, text, i, distance) for i, distance in zip(indices, distances, strict=True)]
+        for text, indices, distances in pairs
     ]
-    return index.site, near, near_limit(index)
+    return _Neighborhood(index.site, near, train.of_like_wording(texts), *_near_limit(index, case))
+
+
+def _neighbor(train: TrainingSet, text: str, index: int, distance: float) -> Facts:
+    return {
+        "index": index,
+        "text": train.texts[index],
+        "label": train.labels[index],
+        "distance": round(distance, 6),
+        "shared": [list(span) for span in train.shared(text, index)],
+    }
+
+
+def _near_limit(index: "NeighborIndex", case: Case) -> tuple[float | None, str]:
+    """The distance beyond which nothing is near, and whose distances say so.
+
+    A model that knows its training texts by heart has them closer together than any new text will be. So texts that it
+    gets right are the measure, and training texts only where those are few.
+    """
+    right, k = np.flatnonzero(case.predicted == case.truth), min(len(index.vectors), 10)
+    if len(right) >= ENOUGH:
+        found = index.query([case.texts[i] for i in _sample(right)], k=k)
+    else:
+        found = index.query_vectors(index.vectors[_sample(np.arange(len(index.vectors)))], k=k)
+    # Of a text that stands in the training set, once or many times, the next one that differs counts.
+    differ = found.distances > IDENTICAL
+    nearest = np.where(differ, found.distances, np.inf).min(axis=1)[differ.any(axis=1)]
+    whose = "texts that the model gets right" if len(right) >= ENOUGH else "training texts"
+    return (float(np.percentile(nearest, TYPICAL)) if len(nearest) else None), whose
+
+
+def _sample(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return rows if len(rows) <= SAMPLE else np.random.default_rng(0).choice(rows, SAMPLE, replace=False)
 
 
 def _error(
-    case: Case, row: int, fact: Facts, seen: "Attribution", near: list[Facts], limit: float | None
+    case: Case, row: int, rank: int, pair: tuple["Attribution", "Attribution"], hood: _Neighborhood
 ) -> Facts:
-    text, words = case.texts[row], fact["words"]
-    fact |= {
+    text, words, near = case.texts[row], _words(*pair), hood.near[rank]
+    fact = {
+        "rank": rank + 1,
         "index": case.positions[row],
         "text": text,
         "label": int(case.truth[row]),
         "predicted": int(case.predicted[row]),
         "scores": [round(float(score), 6) for score in case.scores[row]],
         "loss": round(float(case.losses[row]), 6),
-        "truncated": bool(seen.truncated),
+        "truncated": bool(pair[0].truncated),
         "n_unknown": sum(word["unknown"] for word in words),
         # A run of punctuation is no word to people, unless the model stumbles over it.
         "n_words": sum(word["unknown"] or _readable(text[word["start"] : word["end"]]) for word in words),
-        "delta": _finite(seen.delta),
+        "words": words,
+        "delta": _finite(pair[0].delta),
         "neighbors": near,
         "neighbor_labels": np.bincount([n["label"] for n in near], minlength=len(case.names)).tolist(),
     }
-    return {**fact, "verdict": asdict(_verdict(case, fact, limit))}
+    return {**fact, "verdict": asdict(verdict(_evidence(case, fact, hood, rank)))}
 
 
 def _words(predicted: "Attribution", true: "Attribution") -> list[Facts]:
@@ -154,21 +197,21 @@ def _words(predicted: "Attribution", true: "Attribution") -> list[Facts]:
     ]
 
 
-def _verdict(case: Case, fact: Facts, limit: float | None) -> Verdict:
-    return verdict(
-        Evidence(
-            label=fact["label"],
-            predicted=fact["predicted"],
-            scores=fact["scores"],
-            class_names=case.names,
-            n_words=fact["n_words"],
-            n_unknown=fact["n_unknown"],
-            train_counts=() if case.train is None else case.train.counts,
-            neighbor_labels=[neighbor["label"] for neighbor in fact["neighbors"]],
-            distances=[neighbor["distance"] for neighbor in fact["neighbors"]],
-            limit=limit,
-            twins={} if case.train is None else case.train.twins(fact["text"]),
-        )
+def _evidence(case: Case, fact: Facts, hood: _Neighborhood, rank: int) -> Evidence:
+    return Evidence(
+        label=fact["label"],
+        predicted=fact["predicted"],
+        scores=fact["scores"],
+        class_names=case.names,
+        n_words=fact["n_words"],
+        n_unknown=fact["n_unknown"],
+        train_counts=() if case.train is None else case.train.counts,
+        neighbor_labels=[neighbor["label"] for neighbor in fact["neighbors"]],
+        distances=[neighbor["distance"] for neighbor in fact["neighbors"]],
+        limit=hood.limit,
+        limit_of=hood.limit_of,
+        wording=hood.wording[rank],
+        twins={} if case.train is None else case.train.twins(fact["text"]),
     )
 
 
@@ -215,28 +258,6 @@ def _calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> F
             error += row["count"] / len(right) * abs(row["confidence"] - row["accuracy"])
         bins.append(row)
     return {"ece": error, "bins": bins}
-
-
-def kinds(errors: list[Facts]) -> list[Facts]:
-    """How often each verdict was given, the most frequent first."""
-    counts = Counter(error["verdict"]["kind"] for error in errors)
-    return [{"kind": kind, "title": KINDS[kind], "count": count} for kind, count in counts.most_common()]
-
-
-def _remarks(errors: list[Facts], gaps: int, method: str) -> list[str]:
-    """What the reader should know about the explanations themselves."""
-    cut = sum(error["truncated"] for error in errors)
-    remarks = []
-    if cut:
-        remarks.append(
-            f"{cut} of the texts below are longer than the model reads: it did not see all of them."
-        )
-    if gaps:
-        remarks.append(
-            f"In {gaps} of the texts below the attributions ({method}) miss the score that they explain "
-            f"by more than {GAP:.0%}: take their colours as a hint.".replace("%", " %")
-        )
-    return remarks
 
 
 def _misses(attribution: "Attribution") -> bool:

@@ -8,22 +8,15 @@ text stands in the training set) to what only hints (its neighbors are split).
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from .neighbors import NeighborIndex
-
-__all__ = ["KINDS", "Evidence", "Verdict", "near_limit", "verdict"]
+__all__ = ["KINDS", "Evidence", "Verdict", "verdict"]
 
 AGREEMENT = 0.75  # share of the neighbors that makes them speak with one voice: 4 of 5, 3 of 4
 MOSTLY = 0.5  # share of unknown words from which on the model has not really read the text
 CHANCE = 0.2  # neighbors that agree this easily by the frequency of a class alone are no evidence
 CLOSE_CALL = 0.1  # difference of two probabilities below which the model has not decided
 SURE = 0.9
-TYPICAL = 95  # percentile of the training texts' own nearest distances that still counts as near
-IDENTICAL = 1e-6  # two texts this close are the same to the model
+STRAY = 0.1  # share of a label among the texts of like wording up to which it looks out of place there
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,9 @@ class Evidence:
         train_counts: How many training texts carry each class. Empty: there is no training set.
         neighbor_labels: Labels of the nearest training texts, nearest first.
         distances: Their distances.
-        limit: The distance within which nearly every training text has another one, None where there is none.
+        limit: The distance beyond which nothing is near, None where that cannot be said.
+        limit_of: Whose distances made the limit: 95 % of them are within it.
+        wording: Labels of the training texts that share the most words with it, whatever the model makes of them.
         twins: How often the very same text stands in the training set, by label.
     """
 
@@ -63,6 +58,8 @@ class Evidence:
     neighbor_labels: Sequence[int] = ()
     distances: Sequence[float] = ()
     limit: float | None = None
+    limit_of: str = "training texts"
+    wording: Sequence[int] = ()
     twins: Mapping[int, int] = field(default_factory=dict)
 
     def name(self, label: int) -> str:
@@ -85,8 +82,8 @@ def verdict(evidence: Evidence) -> Verdict:
 
     >>> verdict(Evidence(0, 1, [0.05, 0.95], ["neg", "pos"], n_words=4)).kind
     'no-training-set'
-    >>> verdict(Evidence(0, 1, [0.05, 0.95], ["neg", "pos"], n_words=4, train_counts=[50, 50],
-    ...                  neighbor_labels=[1, 1, 1, 1, 0], distances=[0.1] * 5, limit=0.2)).title
+    >>> verdict(Evidence(0, 1, [0.05, 0.95], ["neg", "pos"], n_words=4, train_counts=[50, 50], limit=0.2,
+    ...                  neighbor_labels=[1, 1, 1, 1, 0], distances=[0.1] * 5, wording=[1] * 10)).title
     'Suspect the label'
 
     Args:
@@ -99,32 +96,6 @@ def verdict(evidence: Evidence) -> Verdict:
         (kind, title, sentence) for kind, title, rule in RULES if (sentence := rule(evidence)) is not None
     )
     return Verdict(kind, title, " ".join([sentence, *_asides(evidence, kind)]))
-
-
-def near_limit(index: "NeighborIndex", sample: int = 1000, seed: int = 0) -> float | None:
-    """The distance within which 95 % of the training texts have another one, so that farther means far.
-
-    Only texts that differ to the model count: a set in which every text stands twice is no denser for it.
-
-    Args:
-        index: The index of the training texts.
-        sample: How many of them to ask, at most.
-        seed: The seed of the sample.
-
-    Returns:
-        The distance, or None when no two training texts differ.
-    """
-    vectors = np.asarray(index.vectors)
-    rows = np.arange(len(vectors))
-    if len(rows) < 2:
-        return None
-    if len(rows) > sample:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, sample, replace=False))
-    # A text may have many twins, each at distance 0: the first of them that differs is its neighbor.
-    found = index.query_vectors(vectors[rows], k=min(len(vectors), 10))
-    differ = found.distances > IDENTICAL
-    nearest = np.where(differ, found.distances, np.inf).min(axis=1)[differ.any(axis=1)]
-    return float(np.percentile(nearest, TYPICAL)) if len(nearest) else None
 
 
 def _asides(e: Evidence, kind: str) -> list[str]:
@@ -186,8 +157,8 @@ def _hole(e: Evidence) -> str | None:
     if e.limit is None or e.distances[0] <= e.limit:
         return None
     return (
-        f"Nothing in training is near: the nearest text is at distance {e.distances[0]:.2f}, "
-        f"while 95 % of the training texts have another one within {e.limit:.2f}."
+        f"Nothing in training is near: the nearest text is at distance {e.distances[0]:.3g}, "
+        f"while 95 % of the {e.limit_of} have one within {e.limit:.3g}."
     )
 
 
@@ -202,11 +173,20 @@ def _common(e: Evidence) -> str | None:
 
 
 def _suspect(e: Evidence) -> str | None:
+    # A trained model puts like labels side by side: its neighbors agree with it nearly always, and alone prove little.
+    # The wording is a witness that does not know the model.
+    strays = sum(label == e.label for label in e.wording)
+    if not e.agree(e.predicted) or not e.wording or strays > STRAY * len(e.wording):
+        return None
+    return f"{_voices(e, e.predicted)}, as the model predicts, and {_of_like_wording(e, strays)}: suspect the label."
+
+
+def _seconded(e: Evidence) -> str | None:
     if not e.agree(e.predicted):
         return None
-    own = e.votes(e.label)
-    rest = f"and {own or 'none'} {'carries' if own <= 1 else 'carry'} {e.name(e.label)}"
-    return f"{_voices(e, e.predicted)}, as the model predicts, {rest}: suspect the label."
+    strays = sum(label == e.label for label in e.wording)
+    but = f"but {_of_like_wording(e, strays)}" if e.wording else "but none shares a word with it"
+    return f"{_voices(e, e.predicted)}, as the model predicts, {but}: it can be either that is wrong."
 
 
 def _ignored(e: Evidence) -> str | None:
@@ -248,6 +228,7 @@ RULES: tuple[tuple[str, str, Callable[[Evidence], str | None]], ...] = (
     ("nothing-near", "Nothing near in training", _hole),
     ("common-class", "Follows the common class", _common),
     ("suspect-label", "Suspect the label", _suspect),
+    ("neighborhood-agrees-with-model", "Neighbors agree with the model", _seconded),
     ("neighborhood-agrees-with-label", "Goes against its neighborhood", _ignored),
     ("neighborhood-elsewhere", "Neighborhood of a third class", _elsewhere),
     ("neighborhood-split", "Split neighborhood", _split),
@@ -261,6 +242,18 @@ def _voices(e: Evidence, label: int) -> str:
         return f"The nearest training text carries {e.name(label)}"
     share = f"All {total}" if votes == total else f"{votes} of the {total}"
     return f"{share} nearest training texts carry {e.name(label)}"
+
+
+def _of_like_wording(e: Evidence, strays: int) -> str:
+    total, own = (
+        len(e.wording),
+        f"{strays or 'none'} {'carries' if strays <= 1 else 'carry'} {e.name(e.label)}",
+    )
+    return (
+        f"of the {total} with the most words in common {own}"
+        if total > 1
+        else f"of the one with like words {own}"
+    )
 
 
 def _chance(votes: int, total: int, rate: float) -> float:
