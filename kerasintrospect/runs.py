@@ -141,8 +141,7 @@ class Runner:
     def trims(self, arranged: Arranged) -> bool:
         """Whether cutting padding leaves the outputs as they are; found out once, on the first batch that has any."""
         if self._trims is None:
-            short = np.argsort(arranged.lengths, kind="stable")[:16]
-            short = short[arranged.lengths[short] < arranged.width]
+            short = arranged.shorter()[:16]  # equal outputs of rows that lose nothing would show nothing
             if not len(short):
                 return False
             full, cut = (self._outputs(arranged, short, trim) for trim in (False, True))
@@ -205,7 +204,7 @@ class Runner:
     def summary(self) -> Site:
         """The input of the last layer that has weights: the model's own summary of an example."""
         table = self.scan().table
-        rows = [row for row in table if row.path and row.calls and row.inputs[-1] and self.tracer.layers[row.path].weights]
+        rows = [row for row in table if row.path and row.calls and row.inputs[-1] and _weighs(self.tracer.layers[row.path])]
         leaves = [row for row in rows if not any(other.path.startswith(f"{row.path}.") for other in rows)]
         if not leaves:
             raise InputError("No layer with weights is called in the forward pass: name the site. Received: site=None")
@@ -229,3 +228,7 @@ def _is_text(inputs: Any) -> bool:
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=_TOLERANCE * 10, atol=_TOLERANCE, equal_nan=True))
+
+
+def _weighs(layer: Any) -> bool:
+    return bool(getattr(layer, "weights", ()))  # operations of a graph have none
