@@ -73,6 +73,11 @@ class Arranged:
         cut = [leaf[rows][:, columns] if self._has_positions(leaf) else leaf[rows] for leaf in self.leaves]
         return cut, self.mask[rows][:, columns]
 
+    def shorter(self) -> np.ndarray:
+        """The rows that lose columns when they are cut to their bucket, shortest first."""
+        order = np.argsort(self.lengths, kind="stable")
+        return order[[_bucket(int(length)) < (self.width or 0) for length in self.lengths[order]]]
+
     def columns(self, rows: np.ndarray) -> slice:
         """The columns that are left when these rows are cut to their bucket."""
         length = min(_bucket(int(self.lengths[rows].max(initial=1))), self.width or 1)
