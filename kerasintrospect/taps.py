@@ -51,6 +51,7 @@ class Taps:
         wanted = {site.path for site in (*self._reads, *self._edits)}
         self._tapped = {path: layer for path, layer in layers.items() if record is not None or path in wanted}
         self._sites = {_key(site): site for site in (*self._reads, *self._edits)}
+        self._home: Any = None
         self._calls: dict[str, int] = {}
         self._undo: list[Callable[[], None]] = []
         self._seen: set[Site] = set()
@@ -59,6 +60,7 @@ class Taps:
 
     def __enter__(self) -> Taps:
         LOCK.acquire()
+        self._home = _graph()
         for path, layer in self._tapped.items():
             self._override(path, layer)
         for layer in self._layers.values():
@@ -83,12 +85,13 @@ class Taps:
         import tensorflow as tf
 
         plain = tf.autograph.experimental.do_not_convert
-        before, after, owner = plain(self._before), plain(self._after), threading.get_ident()
+        before, after, passing = plain(self._before), plain(self._after), plain(self._passing)
+        owner = threading.get_ident()
 
         def hooked(original: Callable[..., Any]) -> Callable[..., Any]:
             # Plain code: tf_keras converts it by autograph so that the layer's own `call` is converted too.
             def call(*args: Any, **kwargs: Any) -> Any:
-                if threading.get_ident() != owner:
+                if threading.get_ident() != owner or not passing():
                     return original(*args, **kwargs)
                 k, args, kwargs, run = before(path, layer, original, args, kwargs)
                 return after(path, layer, k, args, kwargs, run(*args, **kwargs))
@@ -98,6 +101,15 @@ class Taps:
         self._set(layer, "call", hooked(layer.call))
         if getattr(layer, "quantization_mode", None) is not None:
             self._set(layer, "quantized_call", hooked(layer.quantized_call))
+
+    def _passing(self) -> bool:
+        """Whether this is the forward pass; the families also call layers aside, in scratch graphs, to infer shapes."""
+        graph = _graph()
+        while graph is not self._home:
+            if self._home is None or graph is None or "scratch_graph" in getattr(graph, "name", ""):
+                return False
+            graph = getattr(graph, "outer_graph", None)
+        return True
 
     def _keep(self, layer: Any) -> None:
         if getattr(layer, "_remat_mode", None) is not None:  # a rematerialised call gives no gradient to a tap
@@ -177,6 +189,13 @@ def as_edit(value: Any) -> Edit:
         return tf.broadcast_to(tf.cast(tf.convert_to_tensor(value), tensor.dtype), tf.shape(tensor))
 
     return put
+
+
+def _graph() -> Any:
+    """The graph that is being traced; None in eager mode."""
+    import tensorflow as tf
+
+    return None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
 
 
 @cache
