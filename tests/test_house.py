@@ -19,7 +19,7 @@ REPO = Path(__file__).resolve().parents[1]
 PACKAGE = Path(kerasintrospect.__file__).parent  # the wheel's, when the wheel is what is tested
 # A folder of interchangeable siblings -> the files that are its contract; all others are members.
 FAMILIES = {
-    "adapters": {"base"},
+    "adapters": {"base", "loading", "walking"},
     "fronts": {"base"},
     "attribution": {"base", "job", "questions"},
     "probes": {"base"},
@@ -35,6 +35,7 @@ ORDER = [
     {"taps", "adapters"},
     {"scan", "fronts"},
     {"inputs", "outputs"},
+    {"tracing", "pooling"},
     {"runs"},
     {"submodels", "store", "neighbors", "influence", "neurons", "probes", "attribution", "interventions"},
     {"metrics", "labelled", "verdicts"},

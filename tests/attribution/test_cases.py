@@ -2,7 +2,9 @@
 
 Sources: the unit tests of Captum (BSD-3-Clause, commit faac0877: tests/attr/test_{saliency,input_x_gradient,
 integrated_gradients_basic,feature_ablation,occlusion}.py, tests/attr/layer/test_layer_{activation,gradient_x_activation,
-integrated_gradients}.py, tests/attr/neuron/test_neuron_{gradient,integrated_gradients}.py, tests/utils/test_common.py), of PAIR saliency (core/gradients_test.py), and numbers made by running alibi 0.9.6 and xplique 2.0.2 on explicit weights.
+integrated_gradients_basic,occlusion}.py, tests/attr/layer/test_layer_{activation,gradient_x_activation,
+integrated_gradients}.py, tests/attr/neuron/test_neuron_{gradient,integrated_gradients}.py,
+tests/utils/test_common.py), of PAIR
 """
 
 from __future__ import annotations

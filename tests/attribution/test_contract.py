@@ -19,13 +19,13 @@ OPTIONS: dict[str, dict[str, Any]] = {"smoothgrad": {"n_samples": 5}, "vargrad":
 def classifier(keras: ModuleType) -> Any:
     """A masked BiLSTM on raw strings with random weights of some size."""
     keras.utils.set_random_seed(3)
-    vectorize = keras.layers.TextVectorization(max_tokens=40, output_sequence_length=16)
+    vectorize = keras.layers.TextVectorization(max_tokens=40, output_sequence_length=16, name="text_vectorization")
     vectorize.adapt(TEXTS)
     text = keras.Input((1,), dtype="string")
     wide = keras.initializers.RandomNormal(stddev=1.0, seed=1)
-    h = keras.layers.Embedding(40, 6, mask_zero=True, embeddings_initializer=wide)(vectorize(text))
+    h = keras.layers.Embedding(40, 6, mask_zero=True, embeddings_initializer=wide, name="embedding")(vectorize(text))
     h = keras.layers.Bidirectional(keras.layers.LSTM(5))(h)
-    return keras.Model(text, keras.layers.Dense(3, activation="softmax", kernel_initializer=wide)(h))
+    return keras.Model(text, keras.layers.Dense(3, activation="softmax", kernel_initializer=wide, name="dense")(h))
 
 
 @pytest.fixture(scope="module", params=["keras", "tf_keras"])

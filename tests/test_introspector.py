@@ -1,0 +1,93 @@
+"""The door: what a user calls, on what a user has."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kerasintrospect as ki
+
+TRAIN = ["good film", "a good day", "bad film", "the worst day", "so bad", "so good"]
+LABELS = [1, 1, 0, 0, 0, 1]
+
+
+@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+def lens(request: pytest.FixtureRequest) -> Any:
+    keras = importlib.import_module(request.param)
+    keras.utils.set_random_seed(2)
+    vectorize = keras.layers.TextVectorization(output_sequence_length=8)
+    vectorize.adapt(TRAIN)
+    text = keras.Input((1,), dtype="string")
+    h = keras.layers.LSTM(5, name="lstm")(keras.layers.Embedding(20, 6, mask_zero=True, name="embedding")(vectorize(text)))
+    return ki.wrap(keras.Model(text, keras.layers.Dense(2, activation="softmax", name="dense")(h)), class_names=["bad", "good"])
+
+
+def test_edits_change_what_flows_and_nothing_stays(lens: Any) -> None:
+    before = lens.predict(TRAIN).scores
+    bias = lens.model.layers[-1].get_weights()[1]
+    silent = lens.predict(TRAIN, edits={"lstm": 0.0}).scores
+    np.testing.assert_allclose(silent, np.tile(np.exp(bias) / np.exp(bias).sum(), (6, 1)), atol=1e-6)
+    np.testing.assert_allclose(lens.predict(TRAIN, edits={"lstm": lambda h: h}).scores, before, atol=1e-6)
+    np.testing.assert_allclose(lens.predict(TRAIN).scores, before, atol=1e-7)
+    with pytest.raises(ki.InputError, match="edit keeps the shape .*lstm"):
+        lens.predict(TRAIN, edits={"lstm": lambda h: h[:, :2]})
+    with pytest.raises(ki.SiteError, match="no site 'lstn'. The nearest: 'lstm'"):
+        lens.predict(TRAIN, edits={"lstn": 0.0})
+    np.testing.assert_allclose(lens.predict(TRAIN).scores, before, atol=1e-7)
+
+
+def test_neighbors_are_those_of_plain_numpy(lens: Any) -> None:
+    index = lens.neighbors(TRAIN, LABELS)
+    assert index.site == "dense:in"
+    vectors = lens.activations(TRAIN, "lstm")["lstm"].astype(np.float64)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    expected = 1 - unit @ unit.T
+    found = index.query(TRAIN, k=6)
+    np.testing.assert_allclose(found.distances, np.sort(expected, 1), atol=1e-5)
+    assert found.indices[:, 0].tolist() == list(range(6))
+
+
+def test_a_saved_index_refuses_other_weights(lens: Any, tmp_path: Any) -> None:
+    lens.neighbors(TRAIN, LABELS).save(tmp_path / "index.npz")
+    again = ki.NeighborIndex.load(tmp_path / "index.npz", lens)
+    assert again.query(["so good"], k=1).texts[0] == ["so good"]
+    weights = lens.model.get_weights()
+    try:
+        lens.model.set_weights([w * 1.01 if w.dtype.kind == "f" else w for w in weights])
+        with pytest.raises(ki.StaleIndexError):
+            ki.NeighborIndex.load(tmp_path / "index.npz", lens)
+    finally:
+        lens.model.set_weights(weights)
+
+
+def test_the_lens_describes_its_model(lens: Any) -> None:
+    found = lens.describe()
+    assert found["family"] == lens.family and found["kind"] == "functional" and found["embedding_site"] == "embedding"
+    assert found["text_front"] == "TextVectorization" and found["max_length"] == 8
+    assert found["parameters"] == lens.model.count_params()
+
+
+def test_texts_that_hold_nothing_are_noted(lens: Any) -> None:
+    with pytest.warns(ki.KerasIntrospectWarning, match="2 texts hold no token .* first at position 1"):
+        lens.predict(["good", "", "  "])
+
+
+def test_what_cannot_be_wrapped_says_so(keras: ModuleType) -> None:
+    for thing in (3, "model", keras.layers.Dense(2), keras):
+        with pytest.raises(ki.InputTypeError, match=r"wrap\(\) takes a Keras 3 or tf_keras Model"):
+            ki.wrap(thing)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(ki.InputTypeError, match="class_names is a list of str. Received: 'yes'"):
+        ki.wrap(model, class_names="yes")
+    with pytest.raises(ki.InputError, match="batch_size is a positive int. Received: batch_size=0"):
+        ki.wrap(model, batch_size=0)
+    with pytest.raises(ki.InputTypeError, match="tokenizer is a TextVectorization layer"):
+        ki.wrap(model, tokenizer=5)
+    with pytest.raises(ki.InputError, match="pool is one of 'mean', 'max', 'first', 'last', None. Received: pool='sum'"):
+        ki.wrap(model).activations(np.ones((2, 3)), "dense", pool="sum")
+    with pytest.raises(ki.InputTypeError, match="texts: was a tokenizer= or preprocess= forgotten"):
+        ki.wrap(model).predict(["a text"])
