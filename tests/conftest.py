@@ -1,0 +1,60 @@
+"""What the tests share: both families, and each kind of the zoo built and wrapped once."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+from zoo import KINDS, Kind
+
+import kerasintrospect as ki
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+FAMILIES = ("keras", "tf_keras")
+
+
+class Case(NamedTuple):
+    kind: Kind
+    lens: Any
+
+
+def wrap(kind: Kind) -> Any:
+    """The lens of a kind; what a model takes that does not know it is shown once."""
+    lens = ki.wrap(kind.model, **kind.options)
+    lens.sites(kind.inputs)
+    return lens
+
+
+@pytest.fixture(params=FAMILIES)
+def keras(request: pytest.FixtureRequest) -> ModuleType:
+    """Keras 3 or tf_keras."""
+    return importlib.import_module(request.param)
+
+
+@pytest.fixture(scope="session")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Case]:
+    """(kind, family) -> the model and its lens, made once."""
+    made: dict[tuple[str, str], Case] = {}
+
+    def get(name: str, family: str) -> Case:
+        if (name, family) not in made:
+            kind = KINDS[name](importlib.import_module(family), Path(tmp_path_factory.mktemp(name)))
+            made[name, family] = Case(kind, wrap(kind))
+        return made[name, family]
+
+    return get
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Shows the matrix when all of it was run."""
+    import sys
+
+    module = sys.modules.get("test_matrix")
+    if module is not None and len(module.FOUND) == len(module.KINDS) * len(FAMILIES) * len(module.COLUMNS):
+        terminalreporter.section("matrix")
+        terminalreporter.write_line(module.render(module.FOUND))
