@@ -122,11 +122,8 @@ def debug(
         columns = (text_column, label_column)
         tested, trained = _read(test, *columns), None if train is None else _read(train, *columns)
         lens, notes = _wrap(model, _split(class_names), tested, trained)
-        labels, taught = (
-            None if csv is None else csv.class_labels(lens.class_names) for csv in (tested, trained)
-        )
         report = lens.debug(
-            tested.texts, labels, trained and trained.texts, taught,
+            *tested.pair(lens.class_names), *(trained.pair(lens.class_names) if trained else ()),
             k=k, site=site, method=method, max_errors=max_errors,
         ).with_notes([*tested.notes, *(trained.notes if trained else ()), *notes])  # fmt: skip
         if target is None:
@@ -178,11 +175,10 @@ class _Csv:
     def numbered(self) -> bool:
         return all(_number(label) is not None for label in self.labels)
 
-    def class_labels(self, names: Sequence[str] | None) -> list[Any]:
-        """Labels as `lens.debug` takes them: names where there are such names, otherwise indices."""
-        if self.numbered and not (names and set(self.labels) <= set(names)):
-            return [_number(label) for label in self.labels]
-        return self.labels
+    def pair(self, names: Sequence[str] | None) -> tuple[list[str], list[Any]]:
+        """Texts and labels as `lens.debug` takes them: names where there are such names, otherwise indices."""
+        named = not self.numbered or (names and set(self.labels) <= set(names))
+        return self.texts, self.labels if named else [_number(label) for label in self.labels]
 
 
 def _number(label: str) -> int | None:
@@ -208,16 +204,20 @@ def _read(path: Path, text_column: str, label_column: str) -> _Csv:
             f"{path} has to have rows with a text and a label. Received: {len(frame)} rows without."
         )
     lost = len(frame) - len(rows)
-    notes = [f"{lost:,} rows of {path.name} are left out: they have no text or no label."] if lost else []
-    return _Csv(rows[text_column].tolist(), rows[label_column].str.strip().tolist(), notes)
+    notes = [f"Rows of {path.name} without a text or without a label: {lost:,}, left out."]
+    return _Csv(rows[text_column].tolist(), rows[label_column].str.strip().tolist(), notes if lost else [])
 
 
 def _frame(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        # Only an empty cell is missing: "null" and "NA" are words that people write.
-        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+        with warnings.catch_warnings():
+            # Rows longer than the header: a text with commas that nobody quoted.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # Only an empty cell is missing: "null" and "NA" are words that people write.
+            options = {"dtype": str, "keep_default_na": False, "na_values": [""], "index_col": False}
+            return pd.read_csv(path, encoding="utf-8-sig", **options)
     except OSError as fault:
         raise ki.InputError(f"The file cannot be read: {fault.strerror}. Received: {path}") from fault
     except UnicodeDecodeError as fault:
@@ -227,7 +227,7 @@ def _frame(path: Path) -> "pd.DataFrame":
         ) from fault
     except pd.errors.EmptyDataError as fault:
         raise ki.InputError(f"{path} has to have a header line and rows. Received: an empty file.") from fault
-    except (pd.errors.ParserError, ValueError) as fault:
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as fault:
         raise ki.InputError(f"{path} has to be a CSV file. Received: {_line(fault)}") from fault
 
 
@@ -268,11 +268,10 @@ def _wrap(path: Path, names: list[str] | None, tested: _Csv, trained: _Csv | Non
             "Labels in words need --class-names, in the order of the outputs of the model. Received: a model with "
             f"{outputs} outputs and {len(guess)} different labels in the training file."
         )
-    listed = ", ".join(guess)
-    return ki.wrap(model, class_names=guess), [
-        f"The outputs of the model are taken to be in alphabetical order of the labels: {listed}. If they are not, "
-        "pass --class-names."
-    ]
+    order = (
+        f"The outputs of the model are taken to be in alphabetical order of the labels: {', '.join(guess)}."
+    )
+    return ki.wrap(model, class_names=guess), [f"{order} If they are not, pass --class-names."]
 
 
 def _summary(facts: dict[str, Any], target: Path | None) -> Iterator[str]:

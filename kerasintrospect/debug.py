@@ -207,7 +207,7 @@ def _case(
     if not len(answered):
         raise InputError("The model gives NaN for each of the texts: there is nothing to explain.")
     if len(answered) < len(tested):
-        notes.append(f"{len(tested) - len(answered):,} texts are left out: the model gives NaN for them.")
+        notes.append(f"Texts for which the model gives NaN: {len(tested) - len(answered):,}, left out.")
     predicted = np.asarray(predictions.labels, np.int64)
     kept = [tested[i] for i in answered]
     return Case(kept, names, truth[answered], predicted[answered], scores[answered], train, answered.tolist())
@@ -238,7 +238,7 @@ def _cautions(case: Case, counts: Facts, k: int) -> list[str]:
     leaked = sum(bool(case.train.twins(text)) for text in case.texts)
     if leaked:
         share = f"{leaked:,} of the {len(case.texts):,} texts"
-        notes.append(f"{share} also stand in the training set: the accuracy flatters the model.")
+        notes.append(f"{share} can be found in the training set too: the accuracy flatters the model.")
     if k > len(case.train):
         notes.append(f"The training set has {len(case.train)} texts: there are fewer than {k} neighbors.")
     return notes
@@ -249,9 +249,7 @@ def _remarks(errors: list[Facts], gaps: int, method: str) -> list[str]:
     cut = sum(error["truncated"] for error in errors)
     remarks = []
     if cut:
-        remarks.append(
-            f"{cut} of the texts below are longer than the model reads: it did not see all of them."
-        )
+        remarks.append(f"The model reads only a part of texts as long as {cut} of those below.")
     if gaps:
         remarks.append(
             f"In {gaps} of the texts below the attributions ({method}) miss the score that they explain "

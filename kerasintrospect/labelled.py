@@ -46,7 +46,7 @@ def strings(texts: Iterable[str], name: str, notes: list[str]) -> list[str]:
                 f"Each of `{name}` has to be a string. Received: {name}[{position}]={_short(text)} "
                 f"(of type {type(text).__name__}). Drop rows without a text first."
             )
-    _note(notes, sum(not text.strip() for text in texts), f"of `{name}`", "empty; kept all the same")
+    _note(notes, sum(not text.strip() for text in texts), f"of `{name}`", "empty")
     whole = [_SURROGATE.sub("\ufffd", text) for text in texts]
     broken = sum(old != new for old, new in zip(texts, whole, strict=True))
     _note(notes, broken, f"of `{name}`", "no valid Unicode; half characters were replaced by \ufffd")
@@ -151,13 +151,16 @@ class TrainingSet:
 
     def of_like_wording(self, texts: Sequence[str], k: int = 10) -> list[list[int]]:
         """Labels of the up to k training texts that share the most words with each text, by cosine of tf-idf."""
-        asked, (vectorizer, known) = [], self._wording
+        if not self._frequency:
+            return [[] for _ in texts]
+        vectorizer, known = self._wording
+        found: list[list[int]] = []
         block = max(1, 2**22 // len(self))  # rows of similarities at once: 32 MB
         for start in range(0, len(texts), block):
             alike = (vectorizer.transform(texts[start : start + block]) @ known.T).toarray()
             best = np.argsort(-alike, axis=1, kind="stable")[:, :k]
-            asked += [[self.labels[i] for i in row if alike[n, i] > 0] for n, row in enumerate(best)]
-        return asked
+            found += [[self.labels[i] for i in row if alike[n, i] > 0] for n, row in enumerate(best)]
+        return found
 
     def shared(self, text: str, index: int) -> list[Span]:
         """Spans of those words of one training text that also stand in `text`, without the common words."""
@@ -180,9 +183,7 @@ class TrainingSet:
     def _wording(self) -> tuple[Any, Any]:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        vectorizer = TfidfVectorizer(
-            analyzer=lambda text: [key for key, _ in _keys(text)] or ["\0"], sublinear_tf=True
-        )
+        vectorizer = TfidfVectorizer(analyzer=lambda text: [key for key, _ in _keys(text)], sublinear_tf=True)
         return vectorizer, vectorizer.fit_transform(self.texts)
 
     @property

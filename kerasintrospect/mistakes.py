@@ -3,6 +3,7 @@
 Facts are plain values, as JSON holds them.
 """
 
+import warnings
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import KerasIntrospectWarning
 from .labelled import TrainingSet
 from .verdicts import Evidence, verdict
 
@@ -116,13 +118,16 @@ def _neighborhood(
     if site is None and embedding and "," not in embedding:
         site = embedding  # later sites repeat the model's opinion
     index = lens.neighbors(train.texts, labels=train.labels, site=site)
-    found = index.query(texts, k=min(k, len(train)))
+    with warnings.catch_warnings():
+        # That a text without one known word has no direction is what its verdict says.
+        warnings.simplefilter("ignore", KerasIntrospectWarning)
+        found, limit = index.query(texts, k=min(k, len(train))), _near_limit(index, case)
     pairs = zip(texts, found.indices.tolist(), found.distances.tolist(), strict=True)
     near = [
         [_neighbor(train, text, i, distance) for i, distance in zip(indices, distances, strict=True)]
         for text, indices, distances in pairs
     ]
-    return _Neighborhood(index.site, near, train.of_like_wording(texts), *_near_limit(index, case))
+    return _Neighborhood(index.site, near, train.of_like_wording(texts), *limit)
 
 
 def _neighbor(train: TrainingSet, text: str, index: int, distance: float) -> Facts:

@@ -1,0 +1,219 @@
+"""The command line on a saved model and CSV files: reports, and one sentence for whatever is wrong."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+import tiny
+from typer.testing import CliRunner
+
+import kerasintrospect as ki
+from kerasintrospect.cli import app
+
+BOTH = ["--model", "model.keras", "--test", "test.csv", "--train", "train.csv"]
+
+
+def write(path, rows, header=("text", "label")):
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    tiny.model(keras).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, model, monkeypatch):
+    """The current folder: a model, a training file and a test file."""
+    monkeypatch.chdir(tmp_path)
+    Path("model.keras").symlink_to(model)
+    write("train.csv", zip(*tiny.train(), strict=True))
+    write("test.csv", zip(*tiny.test(), strict=True))
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_debug_writes_a_page_and_says_what_matters(folder):
+    done = run("debug", *BOTH, "--out", "out.html")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert Path("out.html").read_text().count("<article") == 5
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Accuracy 85.7 % on 35 texts, 40.0 % by always saying")
+    assert "negative -> positive: The same text stands in the training set as “positive”" in done.stdout
+    assert sum(" -> " in line for line in lines) == 3
+    assert lines[-1] == "Written: out.html"
+    assert sorted(p.name for p in folder.iterdir()) == ["model.keras", "out.html", "test.csv", "train.csv"]
+
+
+def test_json_holds_the_facts_of_the_library(folder):
+    done = run("debug", *BOTH, "--out", "out.json", "--k", 3, "--max-errors", 2)
+    assert done.exit_code == 0
+    facts = json.loads(Path("out.json").read_text())
+    lens = ki.wrap(tiny.model(keras), class_names=tiny.NAMES)
+    expected = lens.debug(*tiny.test(), *tiny.train(), k=3, max_errors=2).facts
+    assert facts["errors"] == expected["errors"]
+    assert facts["overview"] == expected["overview"]
+
+
+def test_json_goes_to_standard_output_without_a_file(folder):
+    done = run("debug", *BOTH, "--format", "json")
+    assert json.loads(done.stdout)["overview"]["n"] == 35
+    assert "Accuracy" in done.stderr and "Written" not in done.stderr
+
+
+def test_the_format_wins_over_the_suffix(folder):
+    assert run("debug", *BOTH, "--out", "report.page", "--format", "html").exit_code == 0
+    assert "<article" in Path("report.page").read_text()
+
+
+def test_the_order_of_guessed_names_is_told(folder):
+    note = "alphabetical order of the labels: negative, neutral, positive"
+    assert note in run("debug", *BOTH).stdout
+    assert note in Path("report.html").read_text()
+    named = run("debug", *BOTH, "--class-names", "negative, neutral, positive")
+    assert named.exit_code == 0 and "alphabetical" not in named.stdout
+
+
+@pytest.mark.parametrize("label", ["2", "2.0", " 2 "])
+def test_labels_may_be_indices(folder, label):
+    write("test.csv", [("love", label), ("hate", label)])
+    done = run("debug", "--model", "model.keras", "--test", "test.csv", "--out", "out.json")
+    assert done.exit_code == 0
+    facts = json.loads(Path("out.json").read_text())
+    assert [(e["text"], e["label"], e["predicted"]) for e in facts["errors"]] == [("hate", 2, 0)]
+    assert "No training set was given" in done.stdout
+
+
+def test_columns_have_names(folder):
+    write("test.csv", [("x", "love", "2")], header=["id", "tweet", "class"])
+    done = run(
+        "debug",
+        "--model",
+        "model.keras",
+        "--test",
+        "test.csv",
+        "--text-column",
+        "tweet",
+        "--label-column",
+        "class",
+    )
+    assert done.exit_code == 0 and "0 errors" in done.stdout
+
+
+def test_rows_without_a_text_or_a_label_are_left_out_and_told(folder):
+    write("test.csv", [("love", "2"), ("", "1"), ("   ", "1"), ("bus", ""), ("NA", "1"), ("null", "0")])
+    done = run("debug", "--model", "model.keras", "--test", "test.csv", "--out", "out.json")
+    assert "Rows of test.csv without a text or without a label: 3, left out." in done.stdout
+    assert json.loads(Path("out.json").read_text())["overview"]["n"] == 3
+
+
+def test_a_byte_order_mark_and_multiline_texts_are_read(folder):
+    Path("test.csv").write_bytes('\ufefftext,label\n"love,\nlove ""love""",2\n'.encode())
+    done = run("debug", "--model", "model.keras", "--test", "test.csv", "--out", "out.json")
+    assert done.exit_code == 0 and json.loads(Path("out.json").read_text())["overview"]["accuracy"] == 1.0
+
+
+def test_nothing_in_a_text_steers_the_terminal(folder):
+    write("test.csv", [("hate \x1b[2J\u202e\x07\n\nawful", "2")])
+    done = run("debug", "--model", "model.keras", "--test", "test.csv")
+    assert done.exit_code == 0 and "hate" in done.stdout
+    assert not {"\x1b", "\u202e", "\x07"} & set(done.stdout)
+
+
+def test_sites_are_listed(folder):
+    done = run("sites", "--model", "model.keras")
+    assert done.exit_code == 0 and "embedding" in done.stdout
+    rows = json.loads(run("sites", "--model", "model.keras", "--format", "json").stdout)
+    assert {"embedding", "classes"} <= {row["address"] for row in rows}
+
+
+FAULTS = {
+    "no model": (
+        ["--model", "nowhere.keras"],
+        None,
+        "The model file does not exist. Received: 'nowhere.keras'",
+    ),
+    "not a model": (["--model", "test.csv"], None, "The file holds no Keras model"),
+    "no file": (["--test", "nowhere.csv"], None, "No such file or directory. Received: nowhere.csv"),
+    "a folder": (["--test", "."], None, "Is a directory. Received: ."),
+    "no train file": (["--train", "nowhere.csv"], None, "Received: nowhere.csv"),
+    "no column": (
+        ["--text-column", "tweet"],
+        None,
+        "the column 'tweet'. Received: the columns 'text', 'label'",
+    ),
+    "no label column": (
+        ["--label-column", "y"],
+        None,
+        "the column 'y'. Received: the columns 'text', 'label'. Name",
+    ),
+    "empty file": ([], b"", "a header line and rows. Received: an empty file"),
+    "no rows": ([], b"text,label\n", "has to have rows with a text and a label. Received: 0 rows without"),
+    "only gaps": ([], b"text,label\n,1\nlove,\n", "Received: 2 rows without"),
+    "not UTF-8": ([], b"text,label\ncaf\xe9,1\n", "has to be UTF-8. Received: the byte 0xe9"),
+    "no CSV": ([], b'text,label\na,"b\nc', "has to be a CSV file"),
+    "commas without quotes": ([], b"text,label\na,b,c,1\nd,2\n", "has to be a CSV file"),
+    "commas in every row": ([], b"text,label\na,b,1\n", "has to be a CSV file"),
+    "unknown label": (
+        ["--class-names", "negative,neutral,positive"],
+        b"text,label\na,meh\n",
+        "labels[0]='meh'",
+    ),
+    "label too large": ([], b"text,label\na,3\n", "Received: labels[0]=3"),
+    "too few names": (["--class-names", "no,yes"], None, "The model has 3 classes. Received: 2 class_names"),
+    "no method": (["--method", "magic"], None, "'magic'"),
+    "no site": (["--site", "nowhere"], None, "'nowhere'"),
+    "no neighbors": (["--k", "0"], None, "`k` has to be an integer of at least 1. Received: k=0"),
+    "no folder": (["--out", "nowhere/out.html"], None, "The folder of --out has to exist"),
+    "out is a folder": (["--out", ".", "--format", "html"], None, "--out has to be a file"),
+    "no format": (["--out", "out.txt"], None, "--out has to end in .html or .json"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_one_sentence_and_leaves_no_file(folder, fault):
+    arguments, content, message = FAULTS[fault]
+    if content is not None:
+        Path("test.csv").write_bytes(content)
+    before = sorted(folder.iterdir())
+    done = run("debug", *BOTH, "--out", "out.html", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
+    assert sorted(folder.iterdir()) == before
+
+
+def test_labels_in_words_need_names_when_training_does_not_give_them(folder):
+    alone = run("debug", "--model", "model.keras", "--test", "test.csv")
+    assert (alone.exit_code, "need --class-names" in alone.stderr) == (2, True)
+    write("train.csv", [("love", "positive"), ("hate", "negative")])
+    two = run("debug", *BOTH)
+    assert two.exit_code == 2
+    assert "a model with 3 outputs and 2 different labels in the training file" in two.stderr
+
+
+def test_options_that_are_missing_are_asked_for():
+    done = run("debug")
+    assert done.exit_code == 2 and "--model" in done.stderr
+
+
+def test_the_module_runs_and_knows_its_version(folder):
+    def start(*arguments):
+        source = str(Path(ki.__file__).parents[1])
+        command = [sys.executable, "-m", "kerasintrospect", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": source})
+
+    assert start("--version").stdout == f"{ki.__version__}\n"
+    # Also the C++ of TensorFlow says nothing.
+    done = start("sites", "--model", "test.csv")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
