@@ -1,0 +1,245 @@
+"""Exact nearest rows of a matrix, at the speed of a float32 product.
+
+The product ranks all rows. What lies within its rounding error of the k-th best is measured again in float64:
+the answer is that of a plain loop in double precision.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kerasintrospect.errors import InputError, InputTypeError, KerasIntrospectWarning
+
+__all__ = ["Search", "matrix"]
+
+Array = npt.NDArray[Any]
+_BLOCK = 2**21  # scores held at once, 8 MB
+_FLOOD = 2**18  # candidates held at once
+_ROWS = 256  # queries in one product
+
+
+def matrix(name: str, values: npt.ArrayLike) -> Array:
+    """Checks vectors, (n, units) and finite, and gives them as float32 with 0.0 for -0.0.
+
+    Raises:
+        InputError: If the shape is another one, or a number is NaN or infinite.
+        InputTypeError: If they are no numbers.
+    """
+    try:
+        with np.errstate(over="ignore"):
+            checked = np.ascontiguousarray(values, np.float32) + np.float32(0)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(
+            f"`{name}` has to be an array of numbers, (n, units). "
+            f"Received: {name} of type {type(values).__name__} ({error})."
+        ) from error
+    if np.ndim(values) != 2:  # ascontiguousarray makes one dimension of none
+        raise InputError(f"`{name}` has to be of shape (n, units). Received: shape={np.shape(values)}.")
+    bad = np.flatnonzero(~np.isfinite(checked).all(1))
+    if len(bad):
+        rows = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
+        raise InputError(
+            f"`{name}` has to be finite in float32. Received: NaN, infinity or beyond 3.4e38 in "
+            f"{len(bad)} of {len(checked)} rows: {rows}. "
+            "Drop these rows, or look for the layer that makes them."
+        )
+    return checked
+
+
+class Search:
+    """The k nearest rows of `vectors`, (m, units) float32.
+
+    Rows (cosine: divided by their norm) are centred and scaled into the unit ball, where q.x - |x|^2 / 2 ranks
+    them; a last column carries -|x|^2 / 2. Equal rows are one row here, so that copies cost nothing and are
+    equally far.
+    """
+
+    def __init__(self, vectors: Array, cosine: bool) -> None:
+        self.vectors, self.cosine = vectors, cosine
+        self.norms = _norms(vectors) if cosine else np.ones(len(vectors))
+        given, self.empty = np.flatnonzero(self.norms), np.flatnonzero(self.norms == 0)
+        self.centre, self.radius = np.zeros(vectors.shape[1]), 1.0
+        parts = [given[part] for part in _slices(len(given), vectors.shape[1])]
+        if parts:
+            self.centre = np.sum([self._scaled(part).sum(0) for part in parts], 0) / len(given)
+            self.radius = max(np.sqrt(_squares(self._scaled(part))).max() for part in parts) or 1.0
+        first, group, self.counts = _groups(self._keys(parts) if cosine else vectors)
+        self.first, self.members = given[first], given[np.argsort(group, kind="stable")]
+        self.starts = np.cumsum(self.counts) - self.counts
+        self.rows = np.empty((len(first), vectors.shape[1] + 1), np.float32)
+        for part in _slices(*self.rows.shape):
+            self.rows[part] = self._exact_rows(part)
+
+    def _scaled(self, rows: Array) -> Array:
+        return self._scale(self.vectors[rows], self.norms[rows])
+
+    def _scale(self, vectors: Array, norms: Array) -> Array:
+        scaled: Array = (vectors / norms[:, None] - self.centre) / self.radius
+        return scaled
+
+    def _exact_rows(self, part: slice) -> Array:
+        scaled = self._scaled(self.first[part])
+        return np.column_stack([scaled, _squares(scaled) / -2])
+
+    def _keys(self, parts: list[Array]) -> Array:
+        """Equal for equal directions: (1, 2) and (3, 6) differ by the rounding of float64 after division."""
+        keys = np.empty((sum(map(len, parts)), self.vectors.shape[1]), np.int32)
+        done = 0
+        for part in parts:
+            keys[done : done + len(part)] = np.rint(self.vectors[part] / self.norms[part, None] * 2**30)
+            done += len(part)
+        return keys
+
+    def nearest(self, queries: Array, k: int) -> tuple[Array, Array]:
+        """Indices (n, k) int64 and distances (n, k) float32 of the nearest rows, equal ones by index."""
+        norms = _norms(queries) if self.cosine else np.ones(len(queries))
+        room = min(k, len(self.members))
+        indices, distances = np.empty((len(queries), k), np.int64), np.full((len(queries), k), 2, np.float32)
+        indices[:, room:] = self.empty[: k - room]
+        step = max(1, min(_ROWS, 2**16 // k))
+        for start in range(0, len(queries) if room else 0, step):
+            part = slice(start, start + step)
+            found = self._block(queries[part], np.where(norms[part], norms[part], 1), room)
+            indices[part, :room], distances[part, :room] = found
+        if not norms.all():
+            self._blind(norms == 0, indices, distances)
+        return indices, distances
+
+    def _blind(self, queries: Array, indices: Array, distances: Array) -> None:
+        rows = np.flatnonzero(queries)
+        warnings.warn(
+            "A vector of zeros has no direction: every distance from it is 1. "
+            f"Received: {len(rows)} of {len(queries)} queries, the first at {rows[0]}.",
+            KerasIntrospectWarning,
+            stacklevel=5,
+        )
+        indices[rows], distances[rows] = np.r_[np.sort(self.members), self.empty][: indices.shape[1]], 1
+
+    def _block(self, queries: Array, norms: Array, k: int, dtype: Any = np.float32) -> tuple[Array, Array]:
+        wide = self._scale(queries, norms)
+        reach = np.sqrt(_squares(wide))
+        shrink = np.maximum(reach, 1)  # a factor changes no ranking, and float32 must not overflow
+        left = (np.column_stack([wide, np.ones(len(wide))]) / shrink[:, None]).astype(dtype)
+        columns = min(max(_BLOCK // (4 if dtype is np.float64 else 1) // len(left), 1), len(self.rows))
+        buffer, best = np.empty(len(left) * columns, dtype), np.full((len(left), k), -np.inf, dtype)
+        floor_of = partial(self._floor, reach=reach, shrink=shrink)
+        kept: tuple[Array, ...] = (np.empty(0, int), np.empty(0, int), np.empty(0))
+        pending: list[tuple[Array, ...]] = []
+        for start in range(0, len(self.rows), columns):
+            part = slice(start, min(start + columns, len(self.rows)))
+            right = self.rows[part] if dtype is np.float32 else self._exact_rows(part)
+            scores = np.matmul(left, right.T, out=buffer[: len(left) * len(right)].reshape(len(left), -1))
+            best, floor, found = _pick(scores, best, floor_of)
+            if found is None:  # the rows are too much alike for float32
+                return self._block(queries, norms, k, np.float64)
+            pending.append((found[0], found[1] + start, found[2]))
+            if part.stop == len(self.rows) or sum(len(some[0]) for some in pending) > _FLOOD:
+                row, column, score = (np.concatenate(some) for some in zip(*pending, strict=True))
+                near = score >= floor[row]
+                kept, pending = self._closest(queries, norms, (row[near], column[near]), kept, k), []
+        return self._unfold(kept, len(left), k)
+
+    def _floor(self, least: Array, reach: Array, shrink: Array) -> Array:
+        """What a score has to reach when `least` is the k-th best: less by the rounding error of two scores.
+
+        The error of one is (units + 16) u (|q| |x| + |x|^2 / 2), and only |x| up to |q| + the k-th distance
+        count, with room for the error itself: one far row in the index must not blur the others. Centring
+        rows of norm 1 adds the error of their division.
+        """
+        wide = least.astype(np.float64)
+        limit = np.minimum(1, 1.5 * (reach + np.sqrt(np.maximum(reach**2 - 2 * shrink * wide, 0))))
+        unit = (self.rows.shape[1] + 15) * np.finfo(least.dtype).eps / 2
+        error = unit * (np.minimum(reach, 1) * limit + limit**2 / (2 * shrink)) + 1e-30  # underflow
+        error += self.cosine * 2.0**-48 / self.radius
+        floor: Array = np.nextafter((wide - 2 * error).astype(least.dtype), least.dtype.type(-np.inf))
+        return floor
+
+    def _closest(
+        self, queries: Array, norms: Array, new: tuple[Array, Array], kept: tuple[Array, ...], k: int
+    ) -> tuple[Array, ...]:
+        """Measures new pairs (query, row) in float64, and keeps the k nearest rows of each query."""
+        squares = np.empty(len(new[0]))
+        for part in _slices(len(squares), queries.shape[1]):
+            query, row = new[0][part], self.first[new[1][part]]
+            gap = self.vectors[row] / self.norms[row, None] - queries[query] / norms[query, None]
+            squares[part] = _squares(gap)
+        query, column, square = (np.concatenate(pair) for pair in zip(kept, (*new, squares), strict=True))
+        order = _least(query, square, self.first[column], k)
+        return query[order], column[order], square[order]
+
+    def _unfold(self, kept: tuple[Array, ...], n: int, k: int) -> tuple[Array, Array]:
+        """The k nearest, when every row stands for all of its copies."""
+        query, column, square = kept
+        counts = np.minimum(self.counts[column], k)
+        source = np.repeat(np.arange(len(column)), counts)
+        copy = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
+        index, square = self.members[self.starts[column[source]] + copy], square[source]
+        order = _least(query[source], square, index, k)
+        # Below 1e-30 the difference of two unit vectors is the rounding of float64.
+        distance = np.where(square < 1e-30, 0, square / 2) if self.cosine else np.sqrt(square)
+        distance = np.minimum(distance[order], np.finfo(np.float32).max).astype(np.float32)
+        return index[order].reshape(n, k), distance.reshape(n, k)
+
+
+def _pick(
+    scores: Array, best: Array, floor_of: Callable[[Array], Array]
+) -> tuple[Array, Array, tuple[Array, Array, Array] | None]:
+    """Updates the k best scores of each row, and gives (row, column, score) of all that reach the floor.
+
+    Columns are taken in groups. The greatest of each are different scores, so the k-th of them is a bound on
+    the k-th best, and only a group whose greatest reaches the floor is looked into. Gives None for the scores
+    when float32 lets far too many through.
+    """
+    (n, k), columns = best.shape, scores.shape[1]
+    width = max(256, 4 * k)
+    groups = columns // width if columns >= 2 * width else 0
+    grid, rest = scores[:, : groups * width].reshape(n, groups, width), scores[:, groups * width :]
+    tops = grid.max(1, initial=-np.inf)
+    best = np.partition(np.concatenate([best, tops, rest], 1), -k, 1)[:, -k:]
+    floor = floor_of(best[:, 0])
+    row, column = np.nonzero(tops >= floor[:, None])
+    row2, column2 = np.nonzero(rest >= floor[:, None])
+    if scores.dtype == np.float32 and len(row) * groups + len(row2) > max(_FLOOD, 2 * n * k * (groups + 1)):
+        return best, floor, None
+    inside = grid[row, :, column]
+    hit, group = np.nonzero(inside >= floor[row, None])
+    rows = np.concatenate([row[hit], row2])
+    found = np.concatenate([group * width + column[hit], groups * width + column2])
+    return best, floor, (rows, found, np.concatenate([inside[hit, group], rest[row2, column2]]))
+
+
+def _least(query: Array, square: Array, index: Array, k: int) -> Array:
+    """Positions of the k least of each query, by square and then by index."""
+    order: Array = np.lexsort((index, square, query))
+    query = query[order]
+    return order[np.arange(len(query)) - np.searchsorted(query, query) < k]
+
+
+def _groups(rows: Array) -> tuple[Array, Array, Array]:
+    """Rows that are equal bit by bit: the first of each group, the group of each row, the sizes."""
+    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
+    _, first, group, counts = np.unique(whole, return_index=True, return_inverse=True, return_counts=True)
+    return first, group, counts
+
+
+def _slices(n: int, units: int) -> Iterator[slice]:
+    """Cuts n rows into parts of 2 MB in float64."""
+    step = max(1, 2**18 // units)
+    return (slice(start, start + step) for start in range(0, n, step))
+
+
+def _squares(rows: Array) -> Array:
+    squares: Array = np.einsum("ij,ij->i", rows, rows)
+    return squares
+
+
+def _norms(vectors: Array) -> Array:
+    """Norms in float64."""
+    parts = (vectors[part].astype(np.float64) for part in _slices(*vectors.shape))
+    return np.concatenate([np.sqrt(_squares(part)) for part in parts] or [np.empty(0)])
