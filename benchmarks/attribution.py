@@ -1,0 +1,96 @@
+"""Integrated gradients on tweets against Captum's LayerIntegratedGradients: same weights, same steps, same numbers.
+
+Captum gets the internal_batch_size that is best for it in a trial. Peers alternate; figures are medians of one run.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from captum.attr import LayerIntegratedGradients
+from models import TorchBiLSTM, TorchEncoder, batch, bilstm, encoder
+
+import kerasintrospect as ki
+
+TEXTS, STEPS = 64, 50
+
+
+def captum(network: Any, ids: np.ndarray, lengths: np.ndarray, rows: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """(n, tokens) scores and (n,) deltas of the class that the network predicts."""
+    given, lengths_ = torch.tensor(ids.astype("int64")), torch.tensor(lengths)
+    with torch.no_grad():
+        target = network(given, lengths_).argmax(-1)
+    found, delta = LayerIntegratedGradients(network, network.embedding).attribute(
+        given, torch.zeros_like(given), target=target, additional_forward_args=(lengths_,), n_steps=STEPS,
+        internal_batch_size=rows, return_convergence_delta=True,
+    )  # fmt: skip
+    return found.sum(-1).detach().numpy(), delta.detach().numpy()
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def alternate(repeats: int, *peers: Callable[[], Any]) -> list[float]:
+    """Median seconds of each, run in turn."""
+    rounds = [[seconds(peer) for peer in peers] for _ in range(repeats)]
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
+
+
+def compare(name: str, model: Any, network: Any, width: int, ragged: bool, repeats: int, batch_size: int) -> None:
+    """One scenario; prints a line per fact."""
+    ids, lengths = batch(TEXTS, width, ragged)
+    np.testing.assert_allclose(
+        np.asarray(model(ids)), network(torch.tensor(ids.astype("int64")), torch.tensor(lengths)).detach(), atol=1e-4
+    )
+    rows = min((64, 256, 512, 1024), key=lambda size: seconds(lambda: captum(network, ids, lengths, size)))
+    lens = ki.wrap(model, class_names=["a", "b", "c"], jit_compile=True, batch_size=batch_size)
+    first = seconds(lambda: lens.attribute(ids, n_steps=STEPS))
+    auto_first = seconds(lambda: lens.attribute(ids, n_steps="auto"))
+    ours, (theirs, delta) = lens.attribute(ids, n_steps=STEPS), captum(network, ids, lengths, rows)
+    auto = lens.attribute(ids, n_steps="auto")
+    spread = np.abs(ours.scores - theirs).max() / np.abs(theirs).max()
+    peer, mine, mine_auto = alternate(
+        repeats, lambda: captum(network, ids, lengths, rows), lambda: lens.attribute(ids, n_steps=STEPS),
+        lambda: lens.attribute(ids, n_steps="auto"),
+    )  # fmt: skip
+    size = np.abs(ours.scores.sum(1) - ours.deltas)
+    print(f"\n{name}, {'ragged tweets, mean length ' + format(lengths.mean(), '.1f') if ragged else 'equal length'} of {width}, "
+          f"{TEXTS} texts, {STEPS} steps")
+    print(f"  Captum / ours            {peer / mine:6.2f}   (Captum {peer:.2f} s at its best internal_batch_size {rows}, ours {mine:.2f} s)")
+    print(f"  Captum / ours, auto      {peer / mine_auto:6.2f}   (ours {mine_auto:.2f} s; largest |delta| / |F(x) - F(baseline)|: "
+          f"Captum {np.max(np.abs(delta) / size):.1e}, auto {np.max(np.abs(auto.deltas) / size):.1e})")
+    print(f"  same numbers             largest difference {spread:.1e} of the largest score")
+    print(f"  first call               {first:.1f} s, auto {auto_first:.1f} s: tracing, and XLA for each length where it is allowed")
+
+
+def one_text(name: str, model: Any, network: Any) -> None:
+    """What a person waits for."""
+    ids, lengths = batch(1, 40, True, seed=3)
+    lens = ki.wrap(model, class_names=["a", "b", "c"])
+    first = seconds(lambda: lens.attribute(ids, n_steps=STEPS))
+    peer, mine = alternate(7, lambda: captum(network, ids, lengths, None), lambda: lens.attribute(ids, n_steps=STEPS))
+    print(f"\n{name}, one text of {lengths[0]} words: first call {first:.2f} s, then {1000 * mine:.0f} ms (Captum {1000 * peer:.0f} ms)")
+
+
+def main(quick: bool = False) -> None:
+    """Prints the ratios."""
+    torch.set_num_threads(2)
+    repeats, width = (2, 24) if quick else (5, 40)
+    for name, make, peer, rows in (("BiLSTM", bilstm, TorchBiLSTM, 512), ("6-layer encoder", encoder, TorchEncoder, 256)):
+        model = make()
+        network = peer(model).eval()
+        for ragged in (True, False):
+            compare(name, model, network, width, ragged, repeats, rows)
+        one_text(name, model, network)
+
+
+if __name__ == "__main__":
+    main()
