@@ -77,5 +77,5 @@ $(VENV)/dev-is-installed: $(SETUP) | $(BIN)/pip
 $(VENV)/bench-is-installed: benchmarks/requirements.txt $(VENV)/demo-is-installed
 	@echo "== set-up: install what the benchmarks compare with into $(VENV)"
 	@$(PIP) -r benchmarks/requirements.txt
-	@$(PIP) --no-deps captum keract
+	@$(PIP) --no-deps captum==0.9.0 keract==4.5.2
 	@touch $@

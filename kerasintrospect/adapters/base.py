@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..errors import InputTypeError
+from ..errors import InputTypeError, ModelFileError, UnsupportedError
 from ..registry import Registry
 
 __all__ = ["Adapter", "adapt", "adapters", "load_model"]
@@ -96,11 +96,20 @@ def adapt(model: Any) -> Adapter:
     members = sorted((adapters.get(name) for name in adapters.names()), key=lambda member: -member.priority)
     for member in members:
         if member.claims(model):
-            return member(model)
+            return _on_tensorflow(member(model))
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     raise InputTypeError(
         f"wrap() takes a Keras 3 or tf_keras Model (functional, Sequential or subclassed). Received: an object of type {kind}"
     )
+
+
+def _on_tensorflow(adapter: Adapter) -> Adapter:
+    backend = getattr(adapter.module, "backend", None)
+    name = backend.backend() if hasattr(backend, "backend") else "tensorflow"
+    if name != "tensorflow":
+        raise UnsupportedError(f"Keras runs on {name} in this process, and only on TensorFlow can a model be wrapped: set "
+                               f"KERAS_BACKEND=tensorflow before keras is imported. Received: backend {name!r}")
+    return adapter
 
 
 def load_model(path: str | Path) -> Any:
@@ -115,8 +124,6 @@ def load_model(path: str | Path) -> Any:
     Raises:
         ModelFileError: if the file does not exist, is no model, or needs code that only its author has.
     """
-    from ..errors import ModelFileError
-
     file = Path(path)
     if not file.exists():
         raise ModelFileError(f"The model file does not exist. Received: {str(path)!r}")
