@@ -1,7 +1,6 @@
 """The command line: one sub-command, one public call.
 
-Whatever is wrong with what the user gave is one sentence on standard error and exit code 2. Nothing heavy is
-imported before a command runs.
+What is wrong with the input is one sentence and exit code 2. Nothing heavy is imported before a command runs.
 """
 
 import csv
@@ -160,7 +159,7 @@ def _target(out: Path | None, format: Page | None) -> tuple[Path | None, str]:
         raise ki.InputError(f"The folder of --out has to exist. Received: --out {out}")
     if out.is_dir() or not os.access(out.parent, os.W_OK):
         raise ki.InputError(f"--out has to be a file that can be written. Received: --out {out}")
-    return out, suffix if format is None else format.value
+    return out, format.value if format else suffix
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,11 @@ def explain(
     if not rows:
         return [], "", 0
     texts = [case.texts[row] for row in rows]
-    predicted = lens.attribute(texts, method=method, target=case.predicted[rows])
-    true = lens.attribute(texts, method=method, target=case.truth[rows])
+    with warnings.catch_warnings():
+        # Told before, with positions among all texts instead of these.
+        warnings.filterwarnings("ignore", r"\d+ texts hold no token", KerasIntrospectWarning)
+        predicted = lens.attribute(texts, method=method, target=case.predicted[rows])
+        true = lens.attribute(texts, method=method, target=case.truth[rows])
     hood = _neighborhood(lens, case, texts, k, site)
     errors = [
         _error(case, row, rank, pair, hood)
@@ -119,9 +122,9 @@ def _neighborhood(
         site = embedding  # later sites repeat the model's opinion
     index = lens.neighbors(train.texts, labels=train.labels, site=site)
     with warnings.catch_warnings():
-        # That a text without one known word has no direction is what its verdict says.
+        # That a text without a known word has no direction, and a small training set few neighbors, is told elsewhere.
         warnings.simplefilter("ignore", KerasIntrospectWarning)
-        found, limit = index.query(texts, k=min(k, len(train))), _near_limit(index, case)
+        found, limit = index.query(texts, k=k), _near_limit(index, case)
     pairs = zip(texts, found.indices.tolist(), found.distances.tolist(), strict=True)
     near = [
         [_neighbor(train, text, i, distance) for i, distance in zip(indices, distances, strict=True)]
@@ -146,11 +149,11 @@ def _near_limit(index: "NeighborIndex", case: Case) -> tuple[float | None, str]:
     A model that knows its training texts by heart has them closer together than any new text will be. So texts that it
     gets right are the measure, and training texts only where those are few.
     """
-    right, k = np.flatnonzero(case.predicted == case.truth), min(len(index.vectors), 10)
+    right = np.flatnonzero(case.predicted == case.truth)
     if len(right) >= ENOUGH:
-        found = index.query([case.texts[i] for i in _sample(right)], k=k)
+        found = index.query([case.texts[i] for i in _sample(right)], k=10)
     else:
-        found = index.query_vectors(index.vectors[_sample(np.arange(len(index.vectors)))], k=k)
+        found = index.query_vectors(index.vectors[_sample(np.arange(len(index.vectors)))], k=10)
     # Of a text that stands in the training set, once or many times, the next one that differs counts.
     differ = found.distances > IDENTICAL
     nearest = np.where(differ, found.distances, np.inf).min(axis=1)[differ.any(axis=1)]

@@ -111,8 +111,8 @@ def test_a_model_without_errors_has_a_report(lens, tmp_path):
 
 
 def test_what_the_reader_should_know_is_noted(lens):
-    texts = ["love the love", "", "half \ud83d a surrogate", "love " * 30, "bus"]
-    labels = ["positive", "neutral", "neutral", "neutral", "neutral"]
+    texts = ["", "love the love", "half \ud83d a surrogate", "love " * 30, "bus"]
+    labels = ["negative", "positive", "neutral", "neutral", "neutral"]
     facts = lens.debug(texts, labels, ["love the love", "hate"], ["positive", "negative"]).facts
     notes = " ".join(facts["notes"])
     for said in [
@@ -180,12 +180,19 @@ def test_two_classes_from_one_sigmoid():
     score = keras3.layers.Activation("sigmoid")(keras3.layers.Flatten()(embedding(ids))[:, :1])
     model = keras3.Model(inputs, score)
     embedding.set_weights([np.array([[0], [0], [3], [-3]], np.float32)])
-    report = ki.wrap(model, class_names=["no", "yes"]).debug(["good", "bad"], ["no", "no"], ["good"], ["no"])
-    (error,) = report.facts["errors"]
+    lens = ki.wrap(model, class_names=["no", "yes"])
+    report = lens.debug(["good", "bad", ""], ["no", "no", "yes"], ["good", "bad", ""], ["no"] * 3)
+    error, empty = report.facts["errors"]
     assert (error["label"], error["predicted"]) == (0, 1)
     assert error["scores"] == pytest.approx([1 / (1 + np.exp(3)), 1 / (1 + np.exp(-3))], abs=1e-5)
     assert error["words"][0]["predicted"] == pytest.approx(-error["words"][0]["true"]) != 0
     assert error["verdict"]["kind"] == "duplicate-with-this-label"
+    assert empty["verdict"]["kind"] == "no-words"
+    # The lens says so each time it is asked, for the training texts too; the report once.
+    assert [note for note in report.facts["notes"] if "no token" in note] == [
+        "1 texts hold no token that the model can see, the first at position 2: what it says of them is its answer to "
+        "nothing."
+    ]
 
 
 # Files

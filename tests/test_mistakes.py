@@ -1,5 +1,7 @@
 """The facts on mistakes against what the tiny model's weights say."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -86,20 +88,26 @@ def test_unknown_words_are_flagged_where_they_stand(lens):
     (fact,), _, _ = explain(lens, case(lens, [text], ["positive"]), [0], 5, None, "integrated_gradients")
     assert [word["unknown"] for word in fact["words"]] == [True, True, False, True]
     assert (fact["n_words"], fact["n_unknown"]) == (4, 3)
+    (fact,), _, _ = explain(lens, case(lens, ["zyx! hate"], ["positive"]), [0], 5, None, "saliency")
+    assert [word["unknown"] for word in fact["words"]] == [True, False, False]
+    assert (fact["n_words"], fact["n_unknown"]) == (2, 1)
+
+
+def vector(text):
+    return np.mean([tiny.MEANING[word.strip("!,").lower()] for word in text.split()], axis=0)
+
+
+def distances(text):
+    """Cosine distances from a text to every training text, by hand."""
+    mine, others = vector(text), [vector(other) for other in tiny.train()[0]]
+    return np.array([1 - mine @ other / np.linalg.norm(mine) / np.linalg.norm(other) for other in others])
 
 
 def test_neighbors_are_those_of_a_plain_loop(lens):
     text, k = "great so happy my cake", 7
     (fact,), site, _ = explain(lens, case(lens, [text], ["neutral"]), [0], k, None, "integrated_gradients")
     train, labels = tiny.train()
-
-    def vector(text):
-        return np.mean([tiny.MEANING[word] for word in text.split()], axis=0)
-
-    def distance(a, b):
-        return 1 - a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-
-    expected = np.array([distance(vector(text), vector(other)) for other in train])
+    expected = distances(text)
     found = [neighbor["distance"] for neighbor in fact["neighbors"]]
     assert found == pytest.approx(sorted(expected)[:k], abs=1e-5)
     for neighbor in fact["neighbors"]:
@@ -132,11 +140,23 @@ def test_each_planted_mistake_gets_its_verdict(lens, kind):
 def test_near_is_measured_on_texts_that_are_right(lens):
     right, labels = tiny.right()
     text, label = tiny.wrong()["nothing-near"]
-    (fact,), _, _ = explain(lens, case(lens, [*right, text], [*labels, label]), [30], 5, None, "saliency")
-    assert "texts that the model gets right" in fact["verdict"]["text"]
+
+    def said(texts, labels):
+        found = case(lens, texts, labels)
+        (fact,), _, _ = explain(lens, found, found.worst(1), 5, None, "saliency")
+        return re.search(r"95 % of the (.*) have one within ([\d.e-]+)\.", fact["verdict"]["text"]).groups()
+
+    def limit(texts):
+        """What 95 % of them stay within, twins not counted."""
+        return np.percentile([min(d for d in distances(text) if d > 1e-6) for text in texts], 95)
+
+    whose, figure = said([*right, text], [*labels, label])
+    assert whose == "texts that the model gets right"
+    assert float(figure) == pytest.approx(limit(right), rel=0.02)
     # Where few are right, the training texts themselves are the measure.
-    (fact,), _, _ = explain(lens, case(lens, [text], [label]), [0], 5, None, "saliency")
-    assert "95 % of the training texts" in fact["verdict"]["text"]
+    whose, figure = said([text], [label])
+    assert whose == "training texts"
+    assert float(figure) == pytest.approx(limit(tiny.train()[0]), rel=0.02)
 
 
 def test_the_site_can_be_chosen(lens):

@@ -7,9 +7,11 @@ import re
 from html.parser import HTMLParser
 from importlib.resources import files
 
+import numpy as np
 import pytest
 
-from kerasintrospect.report import render
+from kerasintrospect import Attribution
+from kerasintrospect.report import coloured_texts, render
 from kerasintrospect.report.cards import Scored, build_errors, coloured, visible
 from kerasintrospect.report.overview import build_overview
 
@@ -278,6 +280,12 @@ def test_a_text_is_coloured_for_both_classes_on_one_scale():
     assert len(page.having(class_="colouring predicted")) == len(page.having(class_="colouring true")) == 1
 
 
+def test_the_scale_is_that_of_the_stronger_class():
+    words = [word(TEXT, "Yay", 0.5, -2.0), word(TEXT, "happy", 0.1, 1.0)]
+    page = Page(render(facts([error(words=words)])))
+    assert [a["class"] for tag, a in page.elements if tag == "mark" and "title" in a] == ["p1", "n4", "p2"]
+
+
 def test_words_are_marked_where_they_stand():
     pieces = coloured(
         "a bb, cc", [Scored(0, 1, 0.5), Scored(2, 4, -1.0), Scored(6, 8, 0.0, unknown=True)], 1.0, 99
@@ -338,7 +346,7 @@ def test_cells_of_the_confusion_matrix_filter():
 
 def test_of_many_classes_the_matrix_shows_those_with_the_most_errors():
     names = [f"class {i}" for i in range(150)]
-    confusion = [[9 if i == j else 0 for j in range(150)] for i in range(150)]
+    confusion = [[9 + i % 7 if i == j else 0 for j in range(150)] for i in range(150)]
     confusion[120][140] = 3
     overview = build_overview(facts(names=names, confusion=confusion))
     assert len(overview.columns) == 20 and {120, 140} <= set(overview.columns)
@@ -406,3 +414,19 @@ def test_text_can_be_read_on_the_deepest_colours(theme):
         assert contrast(rgb(values[f"{tone}-line"]), card) > 3, tone
     for ground in ("paper", "card", "fill"):
         assert contrast(rgb(values["soft"]), rgb(values[ground])) > 4.5, ground
+
+
+def attribution(text, tokens, spans, scores):
+    return Attribution(text, tokens, spans, np.array(scores, np.float32), 1, "<pos>", 1, None, False, ())
+
+
+def test_attributions_show_as_coloured_texts():
+    shown = [
+        attribution("I <b>love</b> it", ("love", "it"), ((5, 9), (14, 16)), [1.0, -0.5]),
+        attribution(None, ("x[0]", "<img>"), ((-1, -1), (-1, -1)), [0.2, 0.4]),
+    ]
+    page = Page(coloured_texts(shown))
+    assert {tag for tag, _ in page.elements} == {"div", "style", "p", "b", "mark"}
+    assert "I <b>love</b> it" in page.text and "x[0] <img>" in page.text and "<pos>" in page.text
+    marks = [(a["class"], a["title"]) for tag, a in page.elements if tag == "mark"]
+    assert marks == [("p4", "+1.000"), ("n2", "−0.500"), ("p2", "+0.200"), ("p4", "+0.400")]
