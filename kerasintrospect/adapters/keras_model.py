@@ -93,9 +93,8 @@ class KerasModel(Adapter):
         return list(getattr(self.model, "output_names", None) or [])
 
     def from_logits(self) -> bool:
-        return bool(getattr(getattr(self.model, "loss", None), "from_logits", False)) or bool(
-            getattr(getattr(self.model, "loss", None), "_fn_kwargs", {}).get("from_logits", False)
-        )
+        loss = getattr(self.model, "loss", None)
+        return bool(getattr(loss, "from_logits", False) or getattr(loss, "_fn_kwargs", {}).get("from_logits", False))
 
 
 def _forward(model: Any, inputs: Any) -> Any:
