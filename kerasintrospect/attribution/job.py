@@ -269,9 +269,10 @@ class Job:
             mask: (rows, positions) bool.
             columns: Where the positions stand among those of the tokens; None if they are all that the block has.
         """
-        if not np.isfinite(scores).all():
-            raise InputError(f"The scores of examples {rows[:3].tolist()} are not finite: do the weights hold NaN?")
         tokens = np.where(mask, scores.reshape(*scores.shape[:2], -1).sum(-1), 0.0)
+        broken = rows[~np.isfinite(tokens).all(1)]
+        if len(broken):
+            raise InputError(f"The scores of examples {broken[:3].tolist()} are not finite: do the weights hold NaN?")
         shape = (len(self.arranged), tokens.shape[1] if columns is None else self.arranged.width or 0)
         block = self._blocks.setdefault(key, (np.zeros(shape, np.float32), np.zeros(shape, bool)))
         for whole, part in zip(block, (tokens, mask), strict=True):

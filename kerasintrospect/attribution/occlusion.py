@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, KerasIntrospectWarning
 from ..text import word_ids, words
 from .base import registry
 from .job import Job
@@ -56,16 +57,19 @@ def _texts(job: Job, window: int, stride: int) -> None:
     texts, mask = list(job.arranged.encoded.texts or ()), job.arranged.mask
     places = [words(text) for text in texts]
     cuts = [_windows(len(spans), window, stride) for spans in places]
-    whole = job.explain(texts, range(len(texts)))
     jobs = [(i, _without(texts[i], places[i][part], job.replacement())) for i in range(len(texts)) for part in cuts[i]]
-    found = np.zeros(len(jobs), np.float32)
+    whole, found = job.explain(texts, range(len(texts))), np.zeros(len(jobs), np.float32)
     for k in range(0, len(jobs), _ROWS):
         part = jobs[k : k + _ROWS]
         found[k : k + len(part)] = job.explain([text for _, text in part], [i for i, _ in part])
+    if not np.isfinite(found).all():
+        count = (~np.isfinite(found)).sum()
+        warnings.warn(f"{count} windows leave no token to the model: they score 0.", KerasIntrospectWarning, stacklevel=2)
     described, end = job.arranged.encoded.rows() or [], 0
     width = max((len(row.tokens) for row in described), default=0)
     for i, row in enumerate(described):
-        drops, end = whole[i] - found[end : end + len(cuts[i])], end + len(cuts[i])
+        without, end = found[end : end + len(cuts[i])], end + len(cuts[i])
+        drops = np.where(np.isfinite(without), whole[i] - without, 0.0)
         scores = _mean(len(places[i]), cuts[i], drops)
         owner = np.array(word_ids(row.spans, places[i]), int)
         share = np.array([scores[w] / (owner == w).sum() if w >= 0 else 0.0 for w in owner], np.float32)
@@ -82,7 +86,6 @@ def _without(text: str, spans: Sequence[tuple[int, int]], replacement: str) -> s
 def _arrays(job: Job, window: int, stride: int) -> None:
     leaves = job.arranged.leaves
     starts = job.baselines([leaf.astype(np.float32) for leaf in leaves])
-    everyone = np.arange(len(job.arranged))
     whole = job.explain_leaves(leaves)
     for place, (leaf, start) in enumerate(zip(leaves, starts, strict=True)):
         count = leaf.shape[1]
@@ -93,4 +96,4 @@ def _arrays(job: Job, window: int, stride: int) -> None:
             drops.append(whole - job.explain_leaves([*leaves[:place], changed, *leaves[place + 1 :]]))
         aligned = job.arranged.mask is not None and job.arranged.width == count
         mask = job.arranged.mask if aligned and job.arranged.mask is not None else np.ones((len(leaf), count), bool)
-        job.write(place, everyone, _mean(count, slices, np.array(drops)).T, mask)
+        job.write(place, np.arange(len(leaf)), _mean(count, slices, np.array(drops)).T, mask)
