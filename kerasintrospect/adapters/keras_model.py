@@ -9,7 +9,7 @@ from typing import Any
 
 from .base import Adapter, adapters
 from .loading import load
-from .walking import children, is_graph
+from .walking import is_graph, walk
 
 
 def _family(kind: type) -> str | None:
@@ -45,23 +45,8 @@ class KerasModel(Adapter):
         return "functional" if is_graph(self.model) else "subclassed"
 
     def walk(self) -> Iterator[tuple[str, Any]]:
-        layer = getattr(self.module, "Operation", self.module.layers.Layer)
-        metric = self.module.metrics.Metric
-
-        def visit(path: str, value: Any, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
-            if isinstance(value, layer) and not isinstance(value, (metric, self.module.layers.InputLayer)):
-                if id(value) not in above:
-                    yield path, value
-                    for step, child in children(value):
-                        yield from visit(f"{path}.{step}" if path else step, child, (*above, id(value)))
-            elif isinstance(value, (list, tuple)):
-                for i, item in enumerate(value):
-                    yield from visit(f"{path}[{i}]", item, above)
-            elif isinstance(value, Mapping):
-                for key, item in value.items():
-                    yield from visit(f"{path}[{key}]", item, above)
-
-        yield from visit("", self.model, ())
+        layers = self.module.layers
+        return walk("", self.model, getattr(self.module, "Operation", layers.Layer), (self.module.metrics.Metric, layers.InputLayer))
 
     def signature(self) -> Any:
         import tensorflow as tf
@@ -72,7 +57,7 @@ class KerasModel(Adapter):
         elif self.kind == "sequential" and self.model.built and getattr(self.model, "inputs", None):
             struct = self.model.inputs[0]
         if struct is not None:
-            return tf.nest.map_structure(lambda t: tf.TensorSpec(tuple(t.shape), t.dtype, name=t.name), struct)
+            return tf.nest.map_structure(lambda t: tf.TensorSpec((None, *t.shape[1:]), t.dtype, name=t.name), struct)
         spec = self.model.save_spec() if self.family == "tf_keras" else None
         return spec[0][0] if spec else None
 
@@ -84,10 +69,8 @@ class KerasModel(Adapter):
         return _forward(self.model, inputs)
 
     def input_names(self) -> list[str]:
-        if self.kind != "functional":
-            return []
-        struct = self.model.input
-        return sorted(struct) if isinstance(struct, Mapping) else list(self.model.input_names)
+        names = list(self.model.input_names) if self.kind == "functional" else []
+        return sorted(self.model.input) if names and isinstance(self.model.input, Mapping) else names
 
     def output_names(self) -> list[str]:
         return list(getattr(self.model, "output_names", None) or [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["children", "is_graph"]
+__all__ = ["is_graph", "walk"]
 
 # Attributes in which the families keep layers for their own bookkeeping: every layer in them has a better path.
 _BOOKKEEPING = {
@@ -21,7 +21,7 @@ def is_graph(model: Any) -> bool:
     return "Functional" in names and getattr(model, "inputs", None) is not None
 
 
-def children(layer: Any) -> Iterator[tuple[str, Any]]:
+def _children(layer: Any) -> Iterator[tuple[str, Any]]:
     sequential = any(base.__name__ == "Sequential" for base in type(layer).__mro__)
     if is_graph(layer) or sequential:  # its layers go by their names, which are unique within it
         for child in getattr(layer, "operations", layer.layers) if is_graph(layer) else layer.layers:
@@ -30,3 +30,26 @@ def children(layer: Any) -> Iterator[tuple[str, Any]]:
         holds = isinstance(value, (list, tuple, Mapping)) or hasattr(value, "call")
         if holds and name not in _BOOKKEEPING and not name.startswith("_self_"):
             yield name, value
+
+
+def walk(path: str, value: Any, layer: type, no: tuple[type, ...], above: tuple[int, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """(path, layer) of every layer under a value, parents first; a layer that holds itself is not followed again.
+
+    Args:
+        path: Where the value stands.
+        value: A layer, or a list or dict that may hold layers.
+        layer: What counts as a layer.
+        no: What does not, although it is one.
+        above: The ids of the layers that hold the value.
+    """
+    if isinstance(value, layer) and not isinstance(value, no):
+        if id(value) not in above:
+            yield path, value
+            for step, child in _children(value):
+                yield from walk(f"{path}.{step}" if path else step, child, layer, no, (*above, id(value)))
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            yield from walk(f"{path}[{i}]", item, layer, no, above)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from walk(f"{path}[{key}]", item, layer, no, above)
