@@ -104,8 +104,7 @@ def adapt(model: Any) -> Adapter:
 
 
 def _on_tensorflow(adapter: Adapter) -> Adapter:
-    backend = getattr(adapter.module, "backend", None)
-    name = backend.backend() if hasattr(backend, "backend") else "tensorflow"
+    name = adapter.module.backend.backend()
     if name != "tensorflow":
         raise UnsupportedError(f"Keras runs on {name} in this process, and only on TensorFlow can a model be wrapped: set "
                                f"KERAS_BACKEND=tensorflow before keras is imported. Received: backend {name!r}")

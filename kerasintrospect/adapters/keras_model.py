@@ -45,8 +45,8 @@ class KerasModel(Adapter):
         return "functional" if is_graph(self.model) else "subclassed"
 
     def walk(self) -> Iterator[tuple[str, Any]]:
-        layers = self.module.layers
-        return walk("", self.model, getattr(self.module, "Operation", layers.Layer), (self.module.metrics.Metric, layers.InputLayer))
+        layers, metric = self.module.layers, self.module.metrics.Metric
+        return walk("", self.model, getattr(self.module, "Operation", layers.Layer), (metric, layers.InputLayer))
 
     def signature(self) -> Any:
         import tensorflow as tf
