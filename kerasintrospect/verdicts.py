@@ -186,7 +186,7 @@ def _seconded(e: Evidence) -> str | None:
         return None
     strays = sum(label == e.label for label in e.wording)
     but = f"but {_of_like_wording(e, strays)}" if e.wording else "but none shares a word with it"
-    return f"{_voices(e, e.predicted)}, as the model predicts, {but}: it can be either that is wrong."
+    return f"{_voices(e, e.predicted)}, as the model predicts, {but}: either of the two may be wrong."
 
 
 def _ignored(e: Evidence) -> str | None:

@@ -170,5 +170,5 @@ def _neighbor(neighbor: Facts, names: Sequence[str], roles: Mapping[int, str], l
     pieces.append(Piece(visible(text[end:], limit - end)))
     label = neighbor["label"]
     return NeighborPart(
-        neighbor["index"], names[label], roles.get(label, ""), f"{neighbor['distance']:.3g}", _merged(pieces)
+        neighbor["index"], names[label], roles.get(label, ""), f"{neighbor['distance']:#.3g}", _merged(pieces)
     )
