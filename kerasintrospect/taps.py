@@ -112,6 +112,9 @@ class Taps:
         return True
 
     def _keep(self, layer: Any) -> None:
+        for name in ("stateful", "_stateful"):  # a recurrent layer that goes on from the last batch: here each text is alone
+            if vars(layer).get(name) is True:
+                self._set(layer, name, False)
         if getattr(layer, "_remat_mode", None) is not None:  # a rematerialised call gives no gradient to a tap
             self._set(layer, "_remat_mode", None)
         if getattr(layer, "_could_use_gpu_kernel", False) and not _has_gpu():

@@ -320,7 +320,8 @@ def custom_layer(keras: ModuleType, folder: Path) -> Kind:
     made.all.insert(2, scale)
     steps = list(by_hand(made).items())
     steps.insert(2, ("scale", lambda x: x * weights(scale)[0]))
-    return Kind(graph(keras, made), ids, ids, dict(steps), shapes(scale=(None, WIDTH, 5)), site="scale", custom={"Scale": Scale})
+    places = shapes(scale=(None, WIDTH, 5))
+    return Kind(graph(keras, made), ids, ids, dict(steps), places, site="scale", custom={"Scale": Scale})
 
 
 @kind
