@@ -15,7 +15,10 @@ def spec(*shape: int | None, key: int | str = 0) -> Spec:
     return Spec(shape, "float32", key)
 
 
-def row(path: str, name: str = "", calls: int = 1, inputs=(spec(None, 4),), outputs=(spec(None, 4),), **rest) -> SiteRow:
+FOUR = (spec(None, 4),)
+
+
+def row(path: str, name: str = "", calls: int = 1, inputs=FOUR, outputs=FOUR, **rest) -> SiteRow:
     return SiteRow(path, "Dense", name or path.rsplit(".", 1)[-1], (inputs,) * calls, (outputs,) * calls, **rest)
 
 
