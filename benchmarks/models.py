@@ -41,9 +41,10 @@ def encoder(layers: int = 6, heads: int = 4) -> keras.Model:
     h = Positions()(keras.layers.Embedding(VOCABULARY, WIDTH, name="embedding")(ids))
     for k in range(layers):
         attention = keras.layers.MultiHeadAttention(heads, WIDTH // heads, name=f"attention_{k}")
-        h = keras.layers.LayerNormalization(epsilon=1e-6, name=f"norm1_{k}")(h + attention(h, h, attention_mask=mask[:, None, :]))
+        norms = [keras.layers.LayerNormalization(epsilon=1e-6, name=f"norm{i}_{k}") for i in (1, 2)]
+        h = norms[0](h + attention(h, h, attention_mask=mask[:, None, :]))
         inner = keras.layers.Dense(4 * WIDTH, activation=_gelu, name=f"up_{k}")(h)
-        h = keras.layers.LayerNormalization(epsilon=1e-6, name=f"norm2_{k}")(h + keras.layers.Dense(WIDTH, name=f"down_{k}")(inner))
+        h = norms[1](h + keras.layers.Dense(WIDTH, name=f"down_{k}")(inner))
     kept = keras.ops.cast(mask, "float32")[:, :, None]
     pooled = keras.ops.sum(h * kept, 1) / keras.ops.sum(kept, 1)
     return _pad_is_zero(keras.Model(ids, keras.layers.Dense(CLASSES, name="dense")(pooled)))
