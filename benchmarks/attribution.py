@@ -66,12 +66,12 @@ def compare(name: str, model: Any, network: Any, width: int, ragged: bool, repea
     errors = [np.max(np.abs(part) / size) for part in (delta, auto.deltas)]
     kind = f"ragged tweets, mean length {lengths.mean():.1f}" if ragged else "equal length"
     print(f"\n{name}, {kind} of {width}, {TEXTS} texts, {STEPS} steps")
-    print(f"  Captum / ours            {peer / mine:6.2f}   ({peer:.2f} s at its best internal_batch_size {rows}, ours {mine:.2f} s)")
+    print(f"  Captum / ours            {peer / mine:6.2f}   ({peer:.2f} s, best internal_batch_size {rows}; ours {mine:.2f} s)")
     print(f"  Captum / ours, auto      {peer / mine_auto:6.2f}   (ours {mine_auto:.2f} s)")
     print(f"  largest |delta|          {errors[0]:.1e} of F(x) - F(baseline) with Captum, {errors[1]:.1e} with auto")
     print(f"  same numbers             largest difference {spread:.1e} of the largest score")
-    print(f"  before that              first call {first:.1f} s (tracing), auto {auto_first:.1f} s; {warm_up} rounds in {warm:.1f} s, "
-          "in which XLA compiled the lengths that it may and that had cost enough")  # fmt: skip
+    print(f"  before that              first call {first:.1f} s (tracing), auto {auto_first:.1f} s; then {warm_up} rounds in "
+          f"{warm:.1f} s, in which XLA compiled the lengths that it may and that had cost enough")  # fmt: skip
 
 
 def one_text(name: str, model: Any, network: Any) -> None:
