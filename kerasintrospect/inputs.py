@@ -25,6 +25,8 @@ class Arranged:
         on_site: Whether the leaves go to the site of the text front instead of the model's input.
         mask: (n, width) bool, False at padding; None without token positions.
         lengths: (n,) positions that must be kept of each row.
+        front_padded: Whether the padding stands in front.
+        names: What the model calls its inputs; empty when it does not.
     """
 
     encoded: Encoded
@@ -34,6 +36,7 @@ class Arranged:
     mask: np.ndarray | None
     lengths: np.ndarray
     front_padded: bool = False
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.leaves[0])
@@ -48,12 +51,15 @@ class Arranged:
         """What a traced function depends on beside shapes."""
         return self.on_site, repr(self.struct)
 
-    def ids(self) -> np.ndarray | None:
-        """The first whole-number (n, positions) leaf; None if there is none."""
-        for leaf in self.leaves:
-            if leaf.ndim == 2 and leaf.shape[1] > 1 and leaf.dtype.kind in "iuf" and _is_whole(leaf):
-                return leaf
-        return None
+    def says_mask(self) -> list[np.ndarray]:
+        """The inputs that are called a mask."""
+        return [leaf for name, leaf in zip(self.names, self.leaves, strict=False) if "mask" in name and leaf.ndim == 2]
+
+    def filled(self) -> np.ndarray | None:
+        """(n, positions) bool: what an input that is called a mask says, or where an input of whole numbers is not 0."""
+        whole = [leaf for leaf in self.leaves if leaf.ndim == 2 and leaf.shape[1] > 1 and _is_whole(leaf)]
+        found = self.says_mask()[:1] or [leaf for leaf in whole if leaf.shape == whole[0].shape]
+        return None if not found else np.max([leaf != 0 for leaf in found], axis=0).astype(bool)
 
     def masked(self, mask: np.ndarray) -> Arranged:
         """The same inputs with this mask."""
@@ -110,7 +116,7 @@ def arrange(encoded: Encoded, signature: Any, on_site: bool) -> Arranged:
     if not len(leaves[0]):
         raise InputError("There is no example to run. Received: empty inputs")
     lengths, front = (np.zeros(len(leaves[0]), int), False) if encoded.mask is None else _lengths(encoded.mask)
-    return Arranged(encoded, leaves, struct, on_site, encoded.mask, lengths, front)
+    return Arranged(encoded, leaves, struct, on_site, encoded.mask, lengths, front, tuple(() if on_site else _names(signature)))
 
 
 def gather(inputs: Any) -> Any:
@@ -125,7 +131,10 @@ def gather(inputs: Any) -> Any:
         return {key: gather(value) for key, value in inputs.items()}
     if isinstance(inputs, (list, tuple)) and inputs and not np.isscalar(inputs[0]) and hasattr(inputs[0], "shape"):
         return [gather(value) for value in inputs]
-    array = np.asarray(inputs)
+    try:
+        array = np.asarray(inputs)
+    except ValueError as error:
+        raise InputError("The rows of an input have one length: pad them. Received: rows of different lengths") from error
     if array.dtype.kind == "O" and not all(isinstance(x, (str, bytes)) for x in array.ravel()):
         raise InputTypeError(
             f"Inputs are arrays, a list or dict of arrays, a tf.data.Dataset, or, when the model has a text front, a list of "
@@ -155,16 +164,25 @@ def _pair(inputs: Any, signature: Any) -> tuple[list[np.ndarray], list[Any]]:
 
     specs = tf.nest.flatten(signature)
     if isinstance(inputs, Mapping):
-        keys = sorted(signature) if isinstance(signature, Mapping) else [spec.name for spec in specs]
+        keys = _names(signature)
         if set(inputs) != set(keys):
             raise InputError(f"The model takes inputs named {keys}. Received: {sorted(inputs)}")
         return [np.asarray(inputs[key]) for key in keys], specs
     leaves = [np.asarray(leaf) for leaf in inputs] if isinstance(inputs, Sequence) else [np.asarray(inputs)]
+    rows = len(specs) == 1 and isinstance(inputs, Sequence) and len(leaves) > 0
+    if rows and all(specs[0].shape[1:].is_compatible_with(leaf.shape) for leaf in leaves):
+        leaves = [np.stack(leaves)]
     if isinstance(signature, Mapping) and len(specs) > 1:
         raise InputError(f"The model takes a dict with the keys {sorted(signature)}. Received: no dict")
     if len(leaves) != len(specs):
         raise InputError(f"The model takes {len(specs)} inputs. Received: {len(leaves)}")
     return leaves, specs
+
+
+def _names(signature: Any) -> list[str]:
+    import tensorflow as tf
+
+    return sorted(signature) if isinstance(signature, Mapping) else [spec.name or "" for spec in tf.nest.flatten(signature)]
 
 
 def _fit(array: np.ndarray, spec: Any) -> np.ndarray:
@@ -185,6 +203,9 @@ def _fit(array: np.ndarray, spec: Any) -> np.ndarray:
     if text:
         flat = [s if isinstance(s, bytes) else s.encode("utf-8", "replace") for s in array.ravel()]
         return np.array(flat, object).reshape(array.shape)
+    if spec.dtype.is_integer and not _is_whole(array):
+        broken = array[array != np.rint(array)].ravel()[0]
+        raise InputTypeError(f"The model takes {spec.dtype.name}. Received: {array.dtype} with fractions, such as {broken}")
     return array.astype(spec.dtype.as_numpy_dtype, copy=False)
 
 

@@ -114,14 +114,14 @@ class Runner:
 
     def _masked(self, arranged: Arranged) -> Arranged:
         """Arrays say nothing about padding: it is what the model itself masks, or zeros whose loss changes nothing."""
-        column, embeddings = arranged.ids(), self.scan(arranged.encoded.inputs).embeddings()
-        if column is None or not embeddings:
+        filled, embeddings = arranged.filled(), self.scan(arranged.encoded.inputs).embeddings()
+        if filled is None or not embeddings:
             return arranged
-        filled = column != 0
-        if not any(getattr(self.tracer.layers[site.path], "mask_zero", False) for site in embeddings):
+        masks = any(getattr(self.tracer.layers[site.path], "mask_zero", False) for site in embeddings)
+        if not masks and not arranged.says_mask():
             first, last = filled.argmax(1), filled.shape[1] - filled[:, ::-1].argmax(1)
             columns = np.arange(filled.shape[1])
-            filled = (columns >= first[:, None]) & (columns < last[:, None]) & filled.any(1)[:, None]
+            filled = (columns >= first[:, None]) & (columns < last[:, None]) & filled.any(axis=1, keepdims=True)
             if filled.all() or not self.trims(arranged.masked(filled)):
                 return arranged
         return arranged.masked(filled)
@@ -134,8 +134,7 @@ class Runner:
         """Chunks of (row numbers, arrays, mask), sorted by length, padding cut where that is allowed."""
         trims = trim and arranged.mask is not None and self.trims(arranged)
         order = np.argsort(arranged.lengths, kind="stable") if trims else np.arange(len(arranged))
-        for start in range(0, len(order), rows or self.batch_size):
-            part = order[start : start + (rows or self.batch_size)]
+        for part in _parts(order, arranged.lengths if trims else None, rows or self.batch_size):
             yield part, *arranged.take(part, trims)
 
     def trims(self, arranged: Arranged) -> bool:
@@ -217,6 +216,18 @@ class Runner:
             for chunk in chunks:
                 yield chunk
                 bar.update(len(chunk[0]))
+
+def _parts(order: np.ndarray, lengths: np.ndarray | None, rows: int) -> Iterator[np.ndarray]:
+    """Stretches of rows; sorted by length, none is half as long again as the shortest beside it, so little is padding."""
+    start = 0
+    while start < len(order):
+        end = min(start + rows, len(order))
+        if lengths is not None:
+            longest = max(8.0, 1.5 * lengths[order[start]])
+            end = min(end, int(np.searchsorted(lengths[order], longest, side="right")))
+        yield order[start:end]
+        start = end
+
 
 def _is_text(inputs: Any) -> bool:
     if isinstance(inputs, np.ndarray) or hasattr(inputs, "iloc"):
