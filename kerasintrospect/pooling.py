@@ -12,13 +12,28 @@ from .inputs import Arranged
 __all__ = ["join", "pooled"]
 
 
-def join(arranged: Arranged, parts: Sequence[tuple[np.ndarray, np.ndarray]], name: str, notes: list[str]) -> np.ndarray:
-    """The chunks of one site in the order of the examples; positions that were cut come back as zeros."""
+def join(
+    arranged: Arranged,
+    parts: Sequence[tuple[np.ndarray, np.ndarray]],
+    name: str,
+    notes: list[str],
+    positions: int | None = None,
+) -> np.ndarray:
+    """The chunks of one site in the order of the examples; positions that were cut come back as zeros.
+
+    Args:
+        arranged: The inputs.
+        parts: (row numbers, values) of each chunk.
+        name: The site in words.
+        notes: Takes what should be known about the values.
+        positions: The second size of the site, None where it varies.
+    """
     n, width = len(arranged), arranged.width
     columns = [arranged.columns(rows) if width else slice(None) for rows, _ in parts]
     lengths = [len(range(width or 0)[part]) for part in columns]
     rest = parts[0][1].shape[1:]
-    if width and len(rest) > 1 and all(v.shape[1] in (k, width) for k, (_, v) in zip(lengths, parts, strict=True)):
+    tokens = width and len(rest) > 1 and positions in (None, width)
+    if tokens and all(v.shape[1] in (k, width) for k, (_, v) in zip(lengths, parts, strict=True)):
         whole = np.zeros((n, width, *rest[1:]), parts[0][1].dtype)
         for part, (rows, value) in zip(columns, parts, strict=True):
             whole[rows, slice(None) if value.shape[1] == width else part] = value
@@ -33,7 +48,7 @@ def join(arranged: Arranged, parts: Sequence[tuple[np.ndarray, np.ndarray]], nam
     return whole
 
 
-def pooled(value: Any, own: Any, mask: Any, how: str | None) -> Any:
+def pooled(value: Any, own: Any, mask: Any, how: str | None, width: int | None = None) -> Any:
     """(pooled activation, mask) inside a traced function; padding is left out wherever it is known.
 
     Args:
@@ -41,6 +56,7 @@ def pooled(value: Any, own: Any, mask: Any, how: str | None) -> Any:
         own: The Keras mask at the site; it wins, because layers may have changed the positions.
         mask: (examples, positions) of the inputs; used when the site has as many positions.
         how: See `Runner.forward`.
+        width: Positions of the inputs before cutting: a site of a fixed other number has positions of its own.
     """
     import tensorflow as tf
 
@@ -49,10 +65,10 @@ def pooled(value: Any, own: Any, mask: Any, how: str | None) -> Any:
     every = tf.ones(tf.shape(value)[:2], bool)
     if own is not None and own.shape.rank == 2:
         every = tf.cast(own, bool)
-    elif not isinstance(mask, tuple):
+    elif not isinstance(mask, tuple) and value.shape[1] in (None, mask.shape[1], width):
         every = tf.cond(tf.reduce_all(tf.shape(mask) == tf.shape(value)[:2]), lambda: mask, lambda: every)
-    if how is None:
-        return value, every
+    if how is None:  # what stands at padding would hang on the batch
+        return tf.where(every[..., None], value, tf.zeros_like(value)), every
     keep, value = tf.cast(every, tf.float32)[..., None], tf.cast(value, tf.float32)
     if how == "mean":
         return tf.math.divide_no_nan(tf.reduce_sum(tf.where(every[..., None], value, 0.0), 1), tf.reduce_sum(keep, 1)), ()

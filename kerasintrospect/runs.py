@@ -181,7 +181,8 @@ class Runner:
 
         def body(call: Any, leaves: Any, mask: Any) -> Any:
             outputs, taps = call(leaves, reads, edits)
-            read = {str(site): pooled(taps.values[site], taps.masks[site], mask, pool) for site in reads}
+            tapped = [(site, taps.values[site], taps.masks[site]) for site in reads]
+            read = {str(site): pooled(value, own, mask, pool, arranged.width) for site, value, own in tapped}
             return (() if output is None else output(outputs)), read
 
         key = ("forward", tuple(reads), pool, output, tuple((edits or {}).items()))
@@ -195,7 +196,10 @@ class Runner:
         for rows, _, read in self.forward(arranged, list(dict.fromkeys(sites.values())), pool):
             parts.append((rows, {name: read[str(site)][0].numpy() for name, site in sites.items()}))
         notes: list[str] = []
-        whole = {name: join(arranged, [(rows, values[name]) for rows, values in parts], name, notes) for name in sites}
+        table, whole = self.scan().table, {}
+        for name, site in sites.items():
+            sizes = [*(table.spec(site).shape or ()), None, None]
+            whole[name] = join(arranged, [(rows, values[name]) for rows, values in parts], name, notes, sizes[1])
         encoded = arranged.encoded
         rows_ = None if encoded.describe is None else encoded.rows()
         return Activations(whole, arranged.mask, rows_, encoded.texts, tuple(notes))

@@ -61,8 +61,8 @@ class Tracer:
                     "first, for example lens.sites(inputs) or lens.predict(inputs)."
                 )
             leaves = tf.nest.map_structure(np.asarray, inputs)
-            self._signature = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], _dtype(a)), leaves)
             self._build(leaves)
+            self._signature = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], _dtype(a)), leaves)
         return self._signature
 
     def _build(self, leaves: Any) -> None:
