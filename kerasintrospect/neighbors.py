@@ -86,7 +86,8 @@ class Neighbors:
         if labels is not None and self.class_names is not None:
             labels = np.array(self.class_names, object)[labels]
         columns = {"query": query.ravel(), "rank": rank.ravel() + 1, "index": self.indices.ravel()}
-        texts = None if self.texts is None else [text for row in self.texts for text in row]
+        # As objects: the strings of pandas take no half characters.
+        texts = None if self.texts is None else pd.Series([text for row in self.texts for text in row], dtype=object)
         return pd.DataFrame({**columns, "distance": self.distances.ravel(), "label": labels, "text": texts})
 
 

@@ -88,11 +88,12 @@ class Search:
         return np.column_stack([scaled, _squares(scaled) / -2])
 
     def _keys(self, parts: list[Array]) -> Array:
-        """Equal for equal directions: (1, 2) and (3, 6) differ by the rounding of float64 after division."""
-        keys = np.empty((sum(map(len, parts)), self.vectors.shape[1]), np.int32)
+        """Equal for equal directions, bit by bit: division rounds correctly, so (1, 2) and (3, 6) both give (0.5, 1)."""
+        keys = np.empty((sum(map(len, parts)), self.vectors.shape[1]))
         done = 0
         for part in parts:
-            keys[done : done + len(part)] = np.rint(self.vectors[part] / self.norms[part, None] * 2**30)
+            rows = self.vectors[part].astype(np.float64)
+            keys[done : done + len(part)] = rows / np.abs(rows).max(1, keepdims=True)
             done += len(part)
         return keys
 
@@ -134,7 +135,7 @@ class Search:
         for start in range(0, len(self.rows), columns):
             part = slice(start, min(start + columns, len(self.rows)))
             right = self.rows[part] if dtype is np.float32 else self._exact_rows(part)
-            scores = np.matmul(left, right.T, out=buffer[: len(left) * len(right)].reshape(len(left), -1))
+            scores = _product(left, right, buffer)
             best, floor, found = _pick(scores, best, floor_of)
             if found is None:  # the rows are too much alike for float32
                 return self._block(queries, norms, k, np.float64)
@@ -212,6 +213,15 @@ def _pick(
     rows = np.concatenate([row[hit], row2])
     found = np.concatenate([group * width + column[hit], groups * width + column2])
     return best, floor, (rows, found, np.concatenate([inside[hit, group], rest[row2, column2]]))
+
+
+def _product(left: Array, right: Array, buffer: Array) -> Array:
+    scores = buffer[: len(left) * len(right)].reshape(len(left), len(right))
+    if len(left) == 1 and hasattr(np, "vecdot"):  # bound by memory: threads only wait for each other (numpy 2)
+        np.vecdot(right, left[0], out=scores[0])
+    else:
+        np.matmul(left, right.T, out=scores)
+    return scores
 
 
 def _least(query: Array, square: Array, index: Array, k: int) -> Array:
