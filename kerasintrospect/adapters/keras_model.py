@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +69,19 @@ class KerasModel(Adapter):
         return _forward(self.model, inputs)
 
     def input_names(self) -> list[str]:
-        names = list(self.model.input_names) if self.kind == "functional" else []
-        return sorted(self.model.input) if names and isinstance(self.model.input, Mapping) else names
+        return _names(self.model.input, self.model.inputs) if self.kind == "functional" else []
 
     def output_names(self) -> list[str]:
-        return list(getattr(self.model, "output_names", None) or [])
+        names = list(getattr(self.model, "output_names", None) or [])
+        return _names(self.model.output, ()) or names if self.kind == "functional" else names
 
     def from_logits(self) -> bool:
         loss = getattr(self.model, "loss", None)
         return bool(getattr(loss, "from_logits", False) or getattr(loss, "_fn_kwargs", {}).get("from_logits", False))
+
+
+def _names(struct: Any, tensors: Sequence[Any]) -> list[str]:
+    return sorted(struct) if isinstance(struct, Mapping) else [tensor.name for tensor in tensors]
 
 
 def _forward(model: Any, inputs: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class Encoded:
 class Front(ABC):
     """From texts to model inputs."""
 
+    priority: ClassVar[int] = 0  # fronts for one kind of tokenizer are asked before those for functions
     site: Site | None = None  # where the model takes what `encode` gives; None: as its own input
     read: Callable[[Any], tuple[Any, Any]]  # for a front inside the model: from strings to (strings, ids) at the site
 
@@ -87,8 +88,7 @@ def find_front(tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | 
         return None
     if preprocess is not None and not callable(preprocess):
         raise InputTypeError(f"preprocess is a function from a list of str to model inputs. Received: {preprocess!r}")
-    for name in fronts.names():
-        member = fronts.get(name)
+    for member in sorted((fronts.get(name) for name in fronts.names()), key=lambda member: -member.priority):
         if member.claims(tokenizer, preprocess):
             return member(tokenizer, preprocess, adapter, max_length)
     raise InputTypeError(

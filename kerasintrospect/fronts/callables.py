@@ -19,6 +19,8 @@ __all__ = ["CallableFront"]
 class CallableFront(Front):
     """`preprocess(list of str) -> inputs`, `tokenizer(str) -> list of str`, both the user's own code."""
 
+    priority = -1
+
     def __init__(self, tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> None:
         if preprocess is None:
             raise InputTypeError(
@@ -32,7 +34,8 @@ class CallableFront(Front):
 
     @staticmethod
     def claims(tokenizer: Any, preprocess: Any) -> bool:
-        return (callable(tokenizer) and not hasattr(tokenizer, "get_vocab")) or tokenizer is None
+        called = callable(tokenizer) and not hasattr(tokenizer, "get_vocab") and not hasattr(tokenizer, "get_vocabulary")
+        return called or tokenizer is None
 
     @property
     def max_length(self) -> int | None:
