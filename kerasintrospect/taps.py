@@ -46,7 +46,7 @@ class Taps:
         skip: Sequence[Site] = (),
         record: Callable[[str, int, str, dict[int | str, Any]], None] | None = None,
     ) -> None:
-        self._layers, self._reads, self._edits, self._skip = layers, set(reads), dict(edits or {}), set(skip)
+        self._layers, self._reads, self._edits, self._skip = layers, dict.fromkeys(reads), dict(edits or {}), set(skip)
         self._record = record
         wanted = {site.path for site in (*self._reads, *self._edits)}
         self._tapped = {path: layer for path, layer in layers.items() if record is not None or path in wanted}

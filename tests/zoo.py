@@ -409,6 +409,8 @@ def residual_functional(keras: ModuleType, folder: Path) -> Kind:
     embedded = made.embed(inputs)
     model = keras.Model(inputs, made.out(made.pool(embedded + hidden(embedded))))
     add = "add" if keras.__name__ == "keras" else "tf.__operators__.add"
+    operation = next(op for op in getattr(model, "operations", model.layers) if op.name.startswith(add))
+    object.__setattr__(operation, "name" if keras.__name__ == "keras" else "_name", add)  # numbered by what was built before
     chain = {
         "embed": embedding(made.embed),
         add: only(lambda x: x + dense(hidden, np.tanh)(x)),
