@@ -146,6 +146,15 @@ def test_equal_directions_are_equal_to_the_cosine():
     assert distances[0, :5].tolist() == [0] * 5
 
 
+def test_multiples_of_a_vector_are_one_direction():
+    rng = np.random.default_rng(0)
+    some = rng.integers(-1000, 1000, (200, 9)).astype(np.float32)
+    rows = np.concatenate([factor * some for factor in (1, 3, 0.5, 7, 11)]).astype(np.float32)
+    indices, distances = Search(rows, True).nearest((13 * some).astype(np.float32), 5)
+    assert indices.tolist() == [[i, i + 200, i + 400, i + 600, i + 800] for i in range(200)]
+    assert (distances == 0).all()
+
+
 def test_symmetric_distances_are_ties():
     rows = np.array([[3, 4], [4, 3], [-5, 0], [0, 5], [1, 0]], np.float32)
     indices, distances = Search(rows, False).nearest(np.zeros((1, 2), np.float32), 5)
@@ -255,4 +264,5 @@ def test_a_matrix_is_a_float32_copy():
     checked = matrix("x", given)
     assert checked.dtype == np.float32 and checked.tolist() == [[0, 1, 2], [3, 4, 5]]
     floats = np.asfortranarray(np.ones((2, 3), np.float32))
+    assert not np.signbit(matrix("x", [[-0.0]]))
     assert matrix("x", floats) is not floats and matrix("x", floats).flags.c_contiguous

@@ -180,6 +180,7 @@ def found(text, tokens):
         ("lol 😂 ok", ["lol", "😂", "ok"], ["lol", "😂", "ok"]),
         ("x ❤️ y", ["x", "❤", "y"], ["x", "❤️", "y"]),  # without the sign that asks for colour
         ("hi", ["", " ", "!"], [None, None, None]),
+        ("a b c … d", ["a", "…", "b", "c", "d"], ["a", None, "b", "c", "d"]),  # not the mark behind the next token
         ("", ["a", ""], [None, None]),
         ("hi", [], []),
     ],
