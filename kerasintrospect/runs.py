@@ -90,7 +90,7 @@ class Runner:
         table = self.scan(np.array(texts[:1], object)).table
         rows = [row for row in table if row.class_name == "TextVectorization" and row.calls]
         strings = [spec.dtype.name for spec in tf.nest.flatten(self.signature())]
-        if len(rows) == 1 and rows[0].calls == 1 and strings == ["string"]:
+        if len(rows) == 1 and rows[0].calls == 1 and rows[0].outputs[0] and strings == ["string"]:
             site = table.resolve(rows[0].path)
             front = fronts.get("text_vectorization")(self.tracer.layers[site.path], None, self.adapter, None)
             front.site, front.read = site, lambda given: self._read_front(site, given)

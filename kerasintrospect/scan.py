@@ -48,8 +48,8 @@ class Scan:
             if row.class_name != "Embedding":
                 continue
             for k in range(row.calls):
-                ids = next(iter(self.tensors[row.path, k, "in"].values()))
-                if self._ancestors(ids, stop=None):
+                ids = next(iter(self.tensors[row.path, k, "in"].values()), None)  # none where they are ragged
+                if ids is not None and self._ancestors(ids, stop=None):
                     found.append(self.table.resolve(Site(row.path, k if row.calls > 1 else None)))
         return found
 

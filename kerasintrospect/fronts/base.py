@@ -85,6 +85,9 @@ def find_front(tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | 
         InputTypeError: if no front knows the tokenizer.
     """
     if tokenizer is None and preprocess is None:
+        if max_length is not None:
+            raise InputError(f"max_length goes with tokenizer=. A layer or a function that the model's texts pass first sets "
+                             f"the length itself. Received: max_length={max_length}")
         return None
     if preprocess is not None and not callable(preprocess):
         raise InputTypeError(f"preprocess is a function from a list of str to model inputs. Received: {preprocess!r}")
@@ -95,6 +98,13 @@ def find_front(tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | 
         f"tokenizer is a TextVectorization layer, a tf_keras Tokenizer, a Hugging Face tokenizer, or a function from a "
         f"text to its tokens together with preprocess=. Received: an object of type {type(tokenizer).__name__}"
     )
+
+
+def width_of(adapter: Any) -> int | None:
+    """The number of tokens that the model takes; None where it is open, or not known before the first batch."""
+    tensors = [t for t in getattr(adapter.model, "inputs", None) or [] if len(t.shape) == 2 and "string" not in str(t.dtype)]
+    widths = {tensor.shape[1] for tensor in tensors}
+    return widths.pop() if len(widths) == 1 else None
 
 
 def check_texts(inputs: Any) -> list[str]:

@@ -42,7 +42,7 @@ class CallableFront(Front):
         return None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        inputs = self._preprocess(list(texts))
+        inputs = _arrays(self._preprocess(list(texts)))
         ids = _ids(inputs)
         if ids is None:
             return Encoded(inputs, None, texts)
@@ -70,8 +70,17 @@ class CallableFront(Front):
         return TokenRow(tuple(names[: len(ids)]), tuple(align(text, names)[: len(ids)]), len(names) > len(ids))
 
 
+def _arrays(inputs: Any) -> Any:
+    """The user's inputs with lists of numbers made arrays."""
+    if isinstance(inputs, dict):
+        return {key: np.asarray(value) for key, value in inputs.items()}
+    several = isinstance(inputs, (list, tuple)) and len(inputs) > 0 and getattr(inputs[0], "ndim", 1) > 1
+    return [np.asarray(value) for value in inputs] if several else np.asarray(inputs)
+
+
 def _ids(inputs: Any) -> np.ndarray | None:
-    arrays = inputs.values() if isinstance(inputs, dict) else inputs if isinstance(inputs, (list, tuple)) else [inputs]
-    first = np.asarray(next(iter(arrays)))
+    arrays = list(inputs.values()) if isinstance(inputs, dict) else inputs if isinstance(inputs, list) else [inputs]
+    named = [value for key, value in inputs.items() if key.endswith("ids")] if isinstance(inputs, dict) else []
+    first = (named or arrays)[0]
     whole = first.ndim == 2 and (first.dtype.kind in "iu" or (first.dtype.kind == "f" and (first == np.rint(first)).all()))
     return first.astype(np.int64) if whole else None

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError, InputTypeError
 from ..text import NOWHERE, TokenRow
-from .base import Encoded, Front, fronts
+from .base import Encoded, Front, fronts, width_of
 
 __all__ = ["HuggingFaceFront"]
 
@@ -29,7 +29,8 @@ class HuggingFaceFront(Front):
                 f"Only fast Hugging Face tokenizers know where a token stands in the text: load it with use_fast=True. "
                 f"Received: {type(tokenizer).__name__}"
             )
-        self._tokenizer, self._length, self._adapter = tokenizer, max_length, adapter
+        self._tokenizer, self._adapter, self._width = tokenizer, adapter, width_of(adapter)
+        self._length = max_length or self._width
         if tokenizer.pad_token_id is None:
             raise InputError("The tokenizer has no padding token: set tokenizer.pad_token. Received: pad_token=None")
 
@@ -43,7 +44,8 @@ class HuggingFaceFront(Front):
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         cut = {"truncation": True, "max_length": self._length} if self._length else {"truncation": False}
-        made = self._tokenizer(list(texts), padding=True, return_offsets_mapping=True, return_tensors="np", **cut)
+        pad: Any = "max_length" if self._width else True
+        made = self._tokenizer(list(texts), padding=pad, return_offsets_mapping=True, return_tensors="np", **cut)
         mask = made["attention_mask"].astype(bool)
         names = self._adapter.input_names()
         arrays = {key: value for key, value in made.items() if key != "offset_mapping"}

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..text import TokenRow, align
-from .base import Encoded, Front, fronts, locate
+from .base import Encoded, Front, fronts, locate, width_of
 
 __all__ = ["KerasTokenizerFront"]
 
@@ -23,7 +23,7 @@ class KerasTokenizerFront(Front):
     """
 
     def __init__(self, tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> None:
-        self._tokenizer, self._preprocess, length = tokenizer, preprocess, max_length or _width(adapter)
+        self._tokenizer, self._preprocess, length = tokenizer, preprocess, max_length or width_of(adapter)
         if preprocess is None and length is None:
             raise InputError(
                 "A Tokenizer does not know how long the model's inputs are: pass max_length=, or preprocess= with your own "
@@ -60,8 +60,3 @@ class KerasTokenizerFront(Front):
         spans = align(text, names)
         seen = names[kept]
         return TokenRow(tuple(seen), tuple(spans[kept]), len(seen) < len(names), tuple(name == oov for name in seen))
-
-
-def _width(adapter: Any) -> int | None:
-    shapes = [tuple(tensor.shape) for tensor in getattr(adapter.model, "inputs", None) or []]
-    return shapes[0][1] if len(shapes) == 1 and len(shapes[0]) == 2 else None

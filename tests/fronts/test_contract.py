@@ -136,7 +136,8 @@ def test_the_batch_does_not_matter(made):
 def test_what_was_not_asked_for_is_not_described(made):
     _, lens, _ = made
     encoded, asked = encode(lens, TEXTS), []
-    again = type(encoded)(encoded.inputs, encoded.mask, encoded.texts, lambda rows: asked.append(list(rows)) or encoded.describe(rows))
+    spy = lambda rows: asked.append(list(rows)) or encoded.describe(rows)  # noqa: E731
+    again = type(encoded)(encoded.inputs, encoded.mask, encoded.texts, spy)
     again.rows()
     again.rows()
     assert asked[0] == list(range(len(TEXTS))) and not any(asked[1:])
