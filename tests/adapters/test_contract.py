@@ -1,84 +1,96 @@
-"""The contract of an adapter, for every registered one; and model files, which are never run."""
+"""The contract of adapters, held by every registered member."""
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
+import zoo
 
 import kerasintrospect as ki
 from kerasintrospect.adapters.base import Adapter, adapt, adapters
 
-X = np.random.default_rng(0).normal(size=(3, 4)).astype("f")
+FAMILIES = ("keras", "tf_keras")
 
 
-def small(keras: ModuleType, *more: Any) -> Any:
-    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="first"), *more, keras.layers.Dense(2, name="last")])
+def models(family: str) -> list[tuple[Any, Any]]:
+    """(what the adapter claims, inputs): functional, Sequential, subclassed."""
+    keras = importlib.import_module(family)
+    made = [zoo.KINDS[kind](keras, Path()) for kind in ("functional", "sequential", "subclassed")]
+    for kind in made:
+        kind.model(kind.inputs)
+    return [(kind.model, kind.inputs) for kind in made]
 
 
-@pytest.mark.parametrize("name", adapters.names())
-def test_a_member_is_an_adapter_and_claims_nothing_foreign(name: str) -> None:
-    member = adapters.get(name)
-    assert issubclass(member, Adapter) and not member.__abstractmethods__
-    assert not any(member.claims(thing) for thing in (None, 3, "model", [], np.zeros(3), object))
+MEMBERS: dict[str, Callable[[str], list[tuple[Any, Any]]]] = {"keras_model": models}
 
 
-def test_recognising_a_model_imports_no_framework() -> None:
-    code = "import sys; from kerasintrospect.adapters.base import adapters; adapters.get('keras_model').claims(3); "
-    code += "print([name for name in ('tensorflow', 'keras', 'tf_keras') if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+@pytest.fixture(scope="module", params=[(name, family) for name in MEMBERS for family in FAMILIES], ids="-".join)
+def made(request: pytest.FixtureRequest) -> tuple[str, str, list[tuple[Any, Any]]]:
+    name, family = request.param
+    return name, family, MEMBERS[name](family)
 
 
-def test_the_adapter_of_a_model(keras: ModuleType) -> None:
-    model = small(keras)
-    adapter = adapt(model)
-    assert adapter.family == keras.__name__ and adapter.kind == "sequential" and adapter.module is keras
-    assert [path for path, _ in adapter.walk()][:3] == ["", "first", "last"]
-    assert adapter.signature().shape.as_list() == [None, 4]
-    np.testing.assert_allclose(adapter.call(X), model(X), atol=1e-6)
-    assert not adapter.from_logits()
-    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    assert adapter.from_logits()
+def test_every_member_is_held_to_the_contract():
+    assert sorted(MEMBERS) == adapters.names()
 
 
-@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
-def test_a_file_is_loaded_in_its_own_family(keras: ModuleType, name: str, tmp_path: Path) -> None:
-    model = small(keras)
-    model.save(tmp_path / name)
-    again = ki.load_model(tmp_path / name)
-    assert isinstance(again, keras.Model)
-    np.testing.assert_allclose(again(X), model(X), atol=1e-6)
+def test_exactly_one_adapter_claims_a_model(made):
+    name, _, claimed = made
+    for model, _ in claimed:
+        assert [other for other in adapters.names() if adapters.get(other).claims(model)] == [name]
+        assert type(adapt(model)) is adapters.get(name)
 
 
-@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
-def test_code_in_a_file_is_never_run(keras: ModuleType, name: str, tmp_path: Path) -> None:
-    small(keras, keras.layers.Lambda(lambda x: x + 1)).save(tmp_path / name)
-    with pytest.raises(ki.ModelFileError, match="holds a Lambda layer, that is Python code, which is never run"):
-        ki.load_model(tmp_path / name)
+@pytest.mark.parametrize("thing", [None, 3, "model.keras", print, object, {"model": 1}, np.zeros(3)], ids=repr)
+def test_nothing_else_is_claimed(thing):
+    for name in adapters.names():
+        assert not adapters.get(name).claims(thing)
+    says = rf"a Keras 3 or tf_keras Model .* Received: an object of type {type(thing).__module__}.{type(thing).__qualname__}"
+    with pytest.raises(ki.InputTypeError, match=says):
+        ki.wrap(thing)
 
 
-def test_what_is_no_model_file_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ki.ModelFileError, match="does not exist"):
-        ki.load_model(tmp_path / "none.keras")
-    (tmp_path / "text.keras").write_text("not a model")
-    with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["numbers"] = [1, 2]
-    for name in ("text.keras", "other.h5"):
-        with pytest.raises(ki.ModelFileError, match="holds no Keras model"):
-            ki.load_model(tmp_path / name)
+def test_the_parts_fit_together(made):
+    import tensorflow as tf
+
+    _, family, claimed = made
+    for model, inputs in claimed:
+        adapter = adapt(model)
+        assert isinstance(adapter, Adapter) and adapter.family == family and adapter.module is sys.modules[family]
+        assert adapter.kind in ("functional", "sequential", "subclassed")
+        paths = [path for path, _ in adapter.walk()]
+        assert paths[0] == "" and len(set(paths)) == len(paths) > 1
+        signature = adapter.signature()
+        if signature is not None:
+            assert all(isinstance(spec, tf.TensorSpec) and spec.shape[0] is None for spec in tf.nest.flatten(signature))
+        names = adapter.input_names()
+        assert not names or len(names) == len(tf.nest.flatten(signature))
+        assert np.allclose(adapter.call(tf.constant(inputs)), model(inputs, training=False))
+        assert isinstance(adapter.from_logits(), bool)
 
 
-def test_a_class_of_the_author_is_named(keras: ModuleType, tmp_path: Path) -> None:
-    class Own(keras.layers.Layer):  # type: ignore[misc, name-defined]
-        def call(self, x: Any) -> Any:
-            return x
+def test_a_walk_changes_nothing_and_repeats(made):
+    for model, _ in made[2]:
+        adapter = adapt(model)
+        first, second = list(adapter.walk()), list(adapter.walk())
+        assert [(path, id(layer)) for path, layer in first] == [(path, id(layer)) for path, layer in second]
 
-    small(keras, Own()).save(tmp_path / "own.keras")
-    with pytest.raises(ki.ModelFileError, match="classes of your own, load it in Python with custom_objects"):
-        ki.load_model(tmp_path / "own.keras")
+
+def test_loading_another_kind_of_file_is_none(tmp_path: Path):
+    other = tmp_path / "notes.txt"
+    other.write_text("no model")
+    for name in adapters.names():
+        assert adapters.get(name).load(other) is None
+
+
+def test_importing_a_member_imports_no_framework():
+    modules = [f"kerasintrospect.adapters.{name}" for name in MEMBERS]
+    code = f"import sys, {', '.join(modules)}; assert not {{'tensorflow', 'keras', 'tf_keras'}} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
