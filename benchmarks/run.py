@@ -17,7 +17,10 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS, help="one part")
     chosen = parser.parse_args()
     folder = Path(__file__).parent
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    # PyTorch's idle threads spin, and on a busy machine they keep each other from working: Captum gets much slower.
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_WAIT_POLICY": "passive", **os.environ}
+    if (load := os.getloadavg()[0]) > 0.5:
+        print(f"The machine is busy (load {load:.1f}): of this run only the differences between numbers mean something.")
     failed = 0
     for part in [chosen.only] if chosen.only else PARTS:
         print(f"\n=== {part} ===", flush=True)
