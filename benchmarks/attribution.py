@@ -90,7 +90,7 @@ def compare(name: str, model: Any, network: Any, width: int, ragged: bool, repea
     print(f"  Captum / ours            {peer / mine:6.2f}   ({peer:.2f} s, best internal_batch_size {rows}; ours {mine:.2f} s)")
     print(f"  Captum / ours, auto      {peer / mine_auto:6.2f}   (ours {mine_auto:.2f} s)")
     print(f"  the same, as exact       {peer_few / mine_auto:6.2f}   (Captum with {few} steps {peer_few:.2f} s)")
-    print(f"  largest |delta|          {errors[0]:.1e} of F(x) - F(baseline), or of 0.1, with Captum, {errors[1]:.1e} with auto")
+    print(f"  largest |delta|          {errors[0]:.1e} of F(x) - F(baseline), or of 0.1 (Captum), {errors[1]:.1e} (auto)")
     print(f"  same numbers             largest difference {spread:.1e} of the largest score")
     print(f"  before that              first call {first:.1f} s (tracing), auto {auto_first:.1f} s; then {warm_up} rounds in "
           f"{warm:.1f} s, in which XLA compiled the lengths that it may and that had cost enough")  # fmt: skip
