@@ -329,6 +329,19 @@ def test_a_layer_that_was_traced_before_is_never_reached(keras):
         lens.activations(x, "inner")
 
 
+def test_tensors_of_an_inner_graph_do_not_leak_into_an_eager_call(keras):
+    import tensorflow as tf
+
+    from kerasintrospect.sites import Site
+    from kerasintrospect.taps import Taps
+
+    inner = keras.layers.Dense(4, name="inner")
+    inner.build((None, zoo.UNITS))
+    with pytest.raises(ki.UnreachedSiteError, match="never came by inner"):
+        with Taps({"inner": inner}, [Site("inner")]):
+            tf.function(lambda x: inner(x), autograph=False)(zoo.floats())
+
+
 def test_a_site_that_is_never_reached_raises():
     import keras
 
@@ -458,6 +471,22 @@ def test_threads_share_a_lens_and_the_plain_model(busy):
     for thread in threads:
         thread.join()
     assert faults == []
+
+
+def test_another_thread_sees_the_plain_layer():
+    import keras
+
+    from kerasintrospect.sites import Site
+    from kerasintrospect.taps import Taps
+
+    model, x, found = stack(keras, keras.layers.Dense(4, name="hidden")), zoo.floats(), []
+    plain = model(x).numpy()
+    with Taps({"hidden": model.get_layer("hidden")}, edits={Site("hidden"): lambda h: h * 0}):
+        thread = threading.Thread(target=lambda: found.append(model(x).numpy()))
+        thread.start()
+        thread.join()
+        assert not np.allclose(model(x), plain, atol=1e-3)
+    assert np.array_equal(found[0], plain)
 
 
 # Families
