@@ -27,6 +27,7 @@ class Arranged:
         lengths: (n,) positions that must be kept of each row.
         front_padded: Whether the padding stands in front.
         names: What the model calls its inputs; empty when it does not.
+        rounded: Whether chunks are cut to few different lengths (multiples of 4, from 64 on of 16), or to their own.
     """
 
     encoded: Encoded
@@ -37,6 +38,7 @@ class Arranged:
     lengths: np.ndarray
     front_padded: bool = False
     names: tuple[str, ...] = ()
+    rounded: bool = True
 
     def __len__(self) -> int:
         return len(self.leaves[0])
@@ -82,12 +84,16 @@ class Arranged:
     def shorter(self) -> np.ndarray:
         """The rows that lose columns when they are cut to their bucket, shortest first."""
         order = np.argsort(self.lengths, kind="stable")
-        return order[[_bucket(int(length)) < (self.width or 0) for length in self.lengths[order]]]
+        return order[[self._bucket(length) < (self.width or 0) for length in self.lengths[order]]]
 
     def columns(self, rows: np.ndarray) -> slice:
         """The columns that are left when these rows are cut to their bucket."""
-        length = min(_bucket(int(self.lengths[rows].max(initial=1))), self.width or 1)
+        length = min(self._bucket(self.lengths[rows].max(initial=1)), self.width or 1)
         return slice((self.width or 0) - length, None) if self.front_padded else slice(0, length)
+
+    def _bucket(self, length: int) -> int:
+        step = (4 if length <= 64 else 16) if self.rounded else 1
+        return int(max(step, -(-length // step) * step))
 
     def _has_positions(self, leaf: np.ndarray) -> bool:
         return leaf.ndim >= 2 and leaf.shape[1] == self.width and (leaf.ndim > 2 or _is_whole(leaf))
@@ -223,8 +229,3 @@ def _lengths(mask: np.ndarray) -> tuple[np.ndarray, bool]:
     if (last[some] == mask.shape[1]).all():
         return mask.shape[1] - first, True
     return np.full(len(mask), mask.shape[1]), False
-
-
-def _bucket(length: int) -> int:
-    step = 4 if length <= 64 else 16
-    return max(step, -(-length // step) * step)

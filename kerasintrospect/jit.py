@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["Compiled"]
+__all__ = ["Compiled", "loops"]
 
 _LOG = logging.getLogger(__name__)
 _WORTH = 5.0  # seconds: about what compiling one shape of a small encoder costs
@@ -20,7 +20,7 @@ _BARRED = {"While", "StatelessWhile", "If", "StatelessIf", "PartitionedCall", "S
 
 
 class Compiled:
-    """A traced function that is compiled by XLA for the shapes in which much time is spent.
+    """A traced function without its dead branches, compiled by XLA for the shapes in which much time is spent.
 
     Args:
         function: Concrete function; takes positional nests of tensors.
@@ -28,63 +28,77 @@ class Compiled:
     """
 
     def __init__(self, function: Any, policy: bool | str) -> None:
-        self._function, self._policy = function, policy
+        import tensorflow as tf
+
+        self._outputs, self._policy = function.structured_outputs, policy
+        count = len(tf.nest.flatten(function.structured_input_signature))
+        pruned = _prune(function, count)
+        self._barred = policy is False or not _compiles(pruned.graph)
+        self._fused = tf.function(lambda *flat: pruned(*flat), autograph=False, jit_compile=True)
+        # TensorFlow prunes whatever keeps no state by itself, and runs its own function faster than a pruned one.
+        self._plain = pruned if _stateful(pruned.graph) < _stateful(function.graph) else _flat(function)
         self._spent: dict[Any, float] = {}
-        self._fused: Any = None
-        self._barred = policy is False
 
     def __call__(self, *args: Any) -> Any:
         import tensorflow as tf
 
-        if self._barred:
-            return self._function(*args)
         flat = tf.nest.flatten(args)
+        found = self._run(flat)[: len(tf.nest.flatten(self._outputs))]
+        return tf.nest.pack_sequence_as(self._outputs, found)
+
+    def _run(self, flat: Sequence[Any]) -> Any:
+        import tensorflow as tf
+
         shape = tuple(tuple(tensor.shape) for tensor in flat)
-        if self._policy is True or self._spent.get(shape, 0.0) > _WORTH:
-            fused = self._fuse(len(flat))
-            if fused is not None:
-                return fused(flat)
+        if not self._barred and (self._policy is True or self._spent.get(shape, 0.0) > _WORTH):
+            try:
+                return self._fused(*flat)
+            except tf.errors.OpError as error:
+                _LOG.info("XLA cannot compile this graph, which runs without it: %s", error)
+                self._barred = True
         start = time.perf_counter()
-        result = self._function(*args)
-        tf.nest.map_structure(lambda tensor: tensor.numpy(), result)
-        # The first call of a shape may have traced, which says nothing about the next one.
-        self._spent[shape] = self._spent[shape] + time.perf_counter() - start if shape in self._spent else 0.0
-        return result
-
-    def _fuse(self, count: int) -> Any:
-        import tensorflow as tf
-
-        if self._fused is None:
-            concrete = self._function
-            pruned = _prune(concrete, count)
-            self._barred = pruned is None
-            if pruned is None:
-                return None
-            specs = [tf.TensorSpec(t.shape, t.dtype) for t in concrete.inputs[:count]]
-            compiled = tf.function(lambda *flat: pruned(*flat), autograph=False, jit_compile=True, input_signature=specs)
-            self._fused = lambda flat: tf.nest.pack_sequence_as(concrete.structured_outputs, compiled(*flat))
-        return self._try
-
-    def _try(self, flat: Sequence[Any]) -> Any:
-        import tensorflow as tf
-
-        try:
-            return self._fused(flat)
-        except tf.errors.OpError as error:
-            _LOG.info("XLA cannot compile this graph, which runs without it: %s", error)
-            self._barred = True
-            return self._function(*tf.nest.pack_sequence_as(self._function.structured_input_signature[0], flat))
+        found = self._plain(*flat)
+        if not self._barred:
+            # The first call of a shape may have prepared it, which says nothing about the next one.
+            self._spent[shape] = self._spent[shape] + time.perf_counter() - start if shape in self._spent else 0.0
+        return found
 
 
-def _prune(concrete: Any, count: int) -> Any:
-    """The graph without its dead branches; None if it holds what XLA must not see."""
-    import tensorflow as tf
+def _prune(function: Any, count: int) -> Any:
+    """The part of the graph that leads to the outputs, and the user's assertions: a stateful loop would run else."""
     from tensorflow.python.eager import wrap_function  # the one place of TensorFlow that prunes a graph with variables
 
+    graph = function.graph
+    asserted = [op for op in graph.get_operations() if op.type == "Assert"]
+    # What a function returns waits for everything stateful in it; what it is a copy of does not.
+    returned = [tensor.op.inputs[0] if tensor.op.type == "Identity" else tensor for tensor in graph.outputs]
     holder = wrap_function.VariableHolder()
-    pruned = wrap_function.WrappedFunction(concrete.graph, variable_holder=holder).prune(
-        list(concrete.inputs[:count]), list(concrete.graph.outputs)
+    return wrap_function.WrappedFunction(graph, variable_holder=holder).prune(
+        list(function.inputs[:count]), [*returned, *asserted]
     )
-    operations = pruned.graph.get_operations()
+
+
+def _flat(function: Any) -> Any:
+    """The function of flat tensors."""
+    import tensorflow as tf
+
+    struct = function.structured_input_signature[0]
+    return lambda *flat: tf.nest.flatten(function(*tf.nest.pack_sequence_as(struct, flat)))
+
+
+def _compiles(graph: Any) -> bool:
+    """Whether a graph holds nothing that XLA must not see."""
+    import tensorflow as tf
+
+    operations = graph.get_operations()
     strings = any(t.dtype == tf.string for op in operations for t in (*op.inputs, *op.outputs))
-    return None if strings or any(op.type in _BARRED for op in operations) else pruned
+    return not strings and not loops(graph)
+
+
+def loops(graph: Any) -> bool:
+    """Whether a graph holds loops, branches or calls, which XLA is not given."""
+    return any(op.type in _BARRED for op in graph.get_operations())
+
+
+def _stateful(graph: Any) -> int:
+    return sum(op.type == "While" for op in graph.get_operations())

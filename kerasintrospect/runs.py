@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from .adapters.base import Adapter
 from .errors import InputError
 from .fronts.base import Encoded, Front, check_texts, fronts
 from .inputs import Arranged, arrange, gather
+from .jit import loops
 from .pooling import join, pooled
 from .scan import Scan
 from .sites import Site
@@ -45,8 +48,13 @@ class Runner:
         self, adapter: Adapter, front: Front | None = None, batch_size: int = 256, jit_compile: bool | str = "auto"
     ) -> None:
         self.adapter, self.front, self.batch_size = adapter, front, batch_size
-        self.tracer = Tracer(adapter, jit_compile)
+        self.tracer, self._jit = Tracer(adapter, jit_compile), jit_compile
         self._trims: bool | None = None  # whether cutting padding leaves the outputs as they are
+
+    @cached_property
+    def fuses(self) -> bool:
+        """Whether XLA may see this model at all; for it, lengths and rows are rounded so that there are few shapes."""
+        return self._jit is not False and not loops(self.scan().inputs[0].graph)
 
     def scan(self, inputs: Any = None) -> Scan:
         """See `Tracer.scan`."""
@@ -69,7 +77,7 @@ class Runner:
             self.scan(encoded.inputs)
         on_site = self.front is not None and encoded.texts is not None and self.front.site is not None
         signature = None if on_site else self.signature(encoded.inputs)
-        arranged = arrange(encoded, signature, on_site)
+        arranged = replace(arrange(encoded, signature, on_site), rounded=self.fuses)
         return arranged if arranged.encoded.mask is not None else self._masked(arranged)
 
     def encode(self, inputs: Any) -> Encoded:

@@ -17,6 +17,8 @@ from ..runs import Runner
 from ..sites import Site
 from ..text import TokenRow
 from .base import unnamed
+from .blocks import Blocks
+from .points import Points
 from .questions import Question
 
 __all__ = ["Job", "Path"]
@@ -51,7 +53,7 @@ class Job:
         self.runner, self.output, self.arranged = runner, output, arranged
         self.score, self.seed, self._sites, self._baseline = score, seed, sites, baseline
         self._target: Any = target if callable(target) else output.targets(target, len(arranged), self.predicted)
-        self._blocks: dict[Site | int, tuple[np.ndarray, np.ndarray]] = {}
+        self._blocks = Blocks(len(arranged), arranged.width)
         self._trim = True
 
     # The explained number
@@ -153,7 +155,6 @@ class Job:
         weights: Sequence[float] = (1.0,),
         noise: Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray] | None = None,
         square: bool = False,
-        only: np.ndarray | None = None,
     ) -> None:
         """Takes gradients at baseline + alpha (x - baseline) + noise and writes what `finish` makes of them.
 
@@ -163,40 +164,68 @@ class Job:
             weights: The weight of each point in the sums.
             noise: (x, mask, generator) -> (points, positions, units) noise of one example.
             square: Whether the sum of squares is needed.
-            only: Row numbers; None for all.
         """
         step = min(len(alphas), self.runner.batch_size)
-        for rows, leaves, mask in self._chunks(max(1, self.runner.batch_size // step), only):
-            values = self._read(leaves)
-            if self._trim and any(self._is_other(value, mask) for value in values):
-                self._trim = False  # the site has positions of its own, whose number hangs on the padding
-                return self.path(finish, alphas, weights, noise, square, only)
-            starts = self.baselines(values)
+        for rows, leaves, mask, values, starts in self._prepared(step, None, self._blocks):
             sums = [np.zeros((2, *value.shape), np.float32) for value in values]
             for k in range(0, len(alphas), step):
-                points = self._points(rows, len(rows), alphas[k : k + step], weights[k : k + step])
+                points = Points.of(len(rows), alphas[k : k + step], weights[k : k + step])
                 extra = self._noise(noise, values, mask, rows, slice(k, k + step))
-                for total, part in zip(sums, self._gradients(leaves, values, starts, points, extra, square), strict=True):
-                    total += part
+                asked = self._at("squares" if square else "sums", points, leaves, values, starts, rows, extra)
+                for total, part in zip(sums, asked, strict=True):
+                    total += part[:, : len(rows)]
             for site, value, start, (gradient, squares) in zip(self.sites, values, starts, sums, strict=True):
                 kept = self._mask(value, mask)
                 found = finish(Path(value, start, gradient, squares if square else None, kept))
                 self.write(site, rows, found, kept, None if kept is not mask else self._columns(rows, mask))
 
-    def ends(self, only: np.ndarray | None = None) -> np.ndarray:
+    def along(self, alphas: Sequence[float], only: np.ndarray) -> Blocks:
+        """(x - b) dF/dx at each point of the path of some examples, summed over units.
+
+        Args:
+            alphas: The points.
+            only: Row numbers.
+
+        Returns:
+            Site to ((rows, positions, points), mask).
+        """
+        step, found = min(len(alphas), self.runner.batch_size), Blocks(len(only), self.arranged.width)
+        for rows, leaves, mask, values, starts in self._prepared(step, only, found):
+            parts: list[list[np.ndarray]] = [[] for _ in values]
+            for k in range(0, len(alphas), step):
+                points = Points.of(len(rows), alphas[k : k + step], alphas[k : k + step])
+                asked = self._at("products", points, leaves, values, starts, only[rows])
+                for collected, products in zip(parts, asked, strict=True):
+                    collected.append(products[: len(points)].reshape(len(rows), -1, products.shape[1]))
+            for site, value, collected in zip(self.sites, values, parts, strict=True):
+                kept = self._mask(value, mask)
+                columns = None if kept is not mask else self._columns(only[rows], mask)
+                found.put(site, rows, np.concatenate(collected, 1).swapaxes(1, 2), kept, columns)
+        return found
+
+    def _prepared(self, points: int, only: np.ndarray | None, blocks: Blocks) -> Iterator[Any]:
+        """Chunks of (row numbers within `only`, leaves, mask, values, starts) that leave room for the points of each."""
+        for rows, leaves, mask in self._chunks(max(1, self.runner.batch_size // points), only):
+            values = self._read(leaves)
+            if self._trim and any(self._is_other(value, mask) for value in values):
+                self._trim = False  # the site has positions of its own, whose number hangs on the padding
+                blocks.clear()
+                yield from self._prepared(points, only, blocks)
+                return
+            yield rows, leaves, mask, values, self.baselines(values)
+
+    def ends(self) -> np.ndarray:
         """(n,) F(x) - F(baseline), without gradients."""
         found = np.zeros(len(self.arranged), np.float32)
-        for rows, leaves, _ in self._chunks(max(1, self.runner.batch_size // 2), only):
-            values = self._read(leaves)
-            points = self._points(rows, len(rows), (1.0, 0.0), (1.0, 1.0))
-            scores = self._ask("ends", [leaves, values, self.baselines(values), *points[:2], points[3]])
+        for rows, leaves, _, values, starts in self._prepared(2, None, self._blocks):
+            points = Points.of(len(rows), (1.0, 0.0), (1.0, 1.0))
+            scores = self._at("ends", points, leaves, values, starts, rows)[: len(points)]
             found[rows] = scores[0::2] - scores[1::2]
         return found
 
     def _chunks(self, rows: int, only: np.ndarray | None) -> Iterator[Any]:
         part = self.arranged if only is None else self.arranged.subset(only)
-        for numbers, leaves, mask in self.runner.progress(self.runner.chunks(part, rows, self._trim), len(part)):
-            yield (numbers if only is None else only[numbers]), leaves, mask
+        yield from self.runner.progress(self.runner.chunks(part, rows, self._trim), len(part))
 
     def _read(self, leaves: Any) -> list[np.ndarray]:
         values = self._ask("read", [leaves])
@@ -204,11 +233,6 @@ class Job:
             if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
                 raise InputError(f"Gradients need a float activation. Received: site='{site}' of dtype {value.dtype}")
         return [value.astype(np.float32) for value in values]
-
-    def _points(self, rows: np.ndarray, n: int, alphas: Any, weights: Any) -> tuple[np.ndarray, ...]:
-        owner = np.repeat(np.arange(n, dtype=np.int32), len(alphas))
-        tiled = [np.tile(np.asarray(a, np.float32), n) for a in (alphas, weights)]
-        return owner, tiled[0], tiled[1], self._targets(rows)
 
     def _noise(self, noise: Any, values: Any, mask: Any, rows: np.ndarray, part: slice) -> list[np.ndarray]:
         if noise is None:
@@ -229,10 +253,12 @@ class Job:
             data = b"".join(leaf[row].tobytes() for leaf in self.arranged.leaves)
         return np.random.default_rng([self.seed, zlib.crc32(data)])
 
-    def _gradients(self, leaves: Any, values: Any, starts: Any, points: Any, extra: Any, square: bool) -> list[Any]:
-        args = [leaves, values, starts, *points, extra]
-        found = self._ask("squares" if square else "sums", args)
-        return found if square else [np.stack([part, np.zeros_like(part)]) for part in found]
+    def _at(self, what: str, points: Points, leaves: Any, values: Any, starts: Any, rows: np.ndarray, noise: Any = ()) -> Any:
+        """One question at points; an answer may hold more rows or examples behind those that were asked for."""
+        arrays: Any = [leaves, values, starts, self._targets(rows), list(noise)]
+        if self.runner.fuses:
+            points, arrays = points.level(arrays)
+        return self._ask(what, [*arrays[:3], [points.owner, points.alpha, points.weight], *arrays[3:]])
 
     def _ask(self, what: str, args: list[Any], sites: bool = True) -> Any:
         import tensorflow as tf
@@ -273,11 +299,7 @@ class Job:
         broken = rows[~np.isfinite(tokens).all(1)]
         if len(broken):
             raise InputError(f"The scores of examples {broken[:3].tolist()} are not finite: do the weights hold NaN?")
-        shape = (len(self.arranged), tokens.shape[1] if columns is None else self.arranged.width or 0)
-        block = self._blocks.setdefault(key, (np.zeros(shape, np.float32), np.zeros(shape, bool)))
-        for whole, part in zip(block, (tokens, mask), strict=True):
-            whole[rows] = 0
-            whole[rows, columns or slice(None)] = part
+        self._blocks.put(key, rows, tokens, mask, columns)
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """(scores, mask), the blocks side by side."""

@@ -17,7 +17,7 @@ __all__ = ["Question"]
 class Question:
     """The explained number F, and its gradients at points b + alpha (x - b) + noise of the sites.
 
-    All methods are bodies for `Runner.ask`. `owner` says for each row (a point of a path) to which example it belongs.
+    All methods are bodies for `Tracer.ask`; `points` are the (owner, alpha, weight) of `points.Points`.
 
     Attributes:
         output: The output of the model.
@@ -45,57 +45,63 @@ class Question:
         taps = call(leaves, self.sites)[1]
         return [taps.values[site] for site in self.sites]
 
-    def ends(self, call: Any, leaves: Any, xs: Any, starts: Any, owner: Any, alpha: Any, target: Any) -> Any:
+    def ends(self, call: Any, leaves: Any, xs: Any, starts: Any, points: Any, target: Any, noise: Any) -> Any:
         """(rows,) F at the points."""
-        return self._at(call, leaves, _between(xs, starts, owner, alpha, ()), owner, target)
+        return self._at(call, leaves, _between(xs, starts, points, noise), points, target)
 
-    def sums(
-        self, call: Any, leaves: Any, xs: Any, starts: Any, owner: Any, alpha: Any, weight: Any, target: Any, noise: Any
-    ) -> Any:
-        """Per site the weighted sum of gradients over the points of each example."""
-        return [_sum(weight, g, owner, x) for g, x in self._gradients(call, leaves, xs, starts, owner, alpha, target, noise)]
-
-    def squares(
-        self, call: Any, leaves: Any, xs: Any, starts: Any, owner: Any, alpha: Any, weight: Any, target: Any, noise: Any
-    ) -> Any:
-        """Per site the weighted sums of gradients and of their squares, stacked."""
+    def products(self, call: Any, leaves: Any, xs: Any, starts: Any, points: Any, target: Any, noise: Any) -> Any:
+        """Per site (rows, positions) or (rows, units): (x - b) times the gradient at each point, summed over units."""
         import tensorflow as tf
 
-        found = self._gradients(call, leaves, xs, starts, owner, alpha, target, noise)
-        return [tf.stack([_sum(weight, g, owner, x), _sum(weight, g * g, owner, x)]) for g, x in found]
+        products = []
+        found = self._gradients(call, leaves, xs, starts, points, target, noise)
+        for gradient, x, start in zip(found, xs, starts, strict=True):
+            product = gradient * tf.gather(x - start, points[0])
+            products.append(tf.reduce_sum(product, list(range(2, product.shape.rank))))
+        return products
 
-    def _gradients(
-        self, call: Any, leaves: Any, xs: Any, starts: Any, owner: Any, alpha: Any, target: Any, noise: Any
-    ) -> list[Any]:
+    def sums(self, call: Any, leaves: Any, xs: Any, starts: Any, points: Any, target: Any, noise: Any) -> Any:
+        """Per site (1, examples, ...): the weighted sum of gradients over the points of each example."""
+        found = self._gradients(call, leaves, xs, starts, points, target, noise)
+        return [_sum(points, g, x)[None] for g, x in zip(found, xs, strict=True)]
+
+    def squares(self, call: Any, leaves: Any, xs: Any, starts: Any, points: Any, target: Any, noise: Any) -> Any:
+        """Per site (2, examples, ...): the weighted sums of gradients and of their squares."""
         import tensorflow as tf
 
-        points = _between(xs, starts, owner, alpha, noise)
+        found = self._gradients(call, leaves, xs, starts, points, target, noise)
+        return [tf.stack([_sum(points, g, x), _sum(points, g * g, x)]) for g, x in zip(found, xs, strict=True)]
+
+    def _gradients(self, call: Any, leaves: Any, xs: Any, starts: Any, points: Any, target: Any, noise: Any) -> list[Any]:
+        import tensorflow as tf
+
+        inner = _between(xs, starts, points, noise)
         with tf.GradientTape() as tape:
-            tape.watch(points)
-            total = tf.reduce_sum(self._at(call, leaves, points, owner, target))
-        gradients = tape.gradient(total, points)
+            tape.watch(inner)
+            total = tf.reduce_sum(self._at(call, leaves, inner, points, target))
+        gradients = tape.gradient(total, inner)
         missing = [str(site) for site, gradient in zip(self.sites, gradients, strict=True) if gradient is None]
         if missing:
             raise UnsupportedError(f"The explained number does not depend on {', '.join(missing)} by any gradient.")
-        return list(zip(gradients, xs, strict=True))
+        return list(gradients)
 
-    def _at(self, call: Any, leaves: Any, points: Sequence[Any], owner: Any, target: Any) -> Any:
+    def _at(self, call: Any, leaves: Any, inner: Sequence[Any], points: Any, target: Any) -> Any:
         import tensorflow as tf
 
-        edits = {site: (lambda _, point=point: point) for site, point in zip(self.sites, points, strict=True)}
-        outputs = call([tf.gather(leaf, owner) for leaf in leaves], (), edits)[0]
-        return self.output.score(outputs, self.function or tf.gather(target, owner), self.score)
+        edits = {site: (lambda _, value=value: value) for site, value in zip(self.sites, inner, strict=True)}
+        outputs = call([tf.gather(leaf, points[0]) for leaf in leaves], (), edits)[0]
+        return self.output.score(outputs, self.function or tf.gather(target, points[0]), self.score)
 
 
-def _between(xs: Any, starts: Any, owner: Any, alpha: Any, noise: Any) -> list[Any]:
+def _between(xs: Any, starts: Any, points: Any, noise: Any) -> list[Any]:
     import tensorflow as tf
 
-    points = []
+    found = []
     for k, (x, start) in enumerate(zip(xs, starts, strict=True)):
-        near, far = tf.gather(start, owner), tf.gather(x, owner)
-        point = near + _spread(alpha, far) * (far - near)
-        points.append(point + noise[k] if len(noise) else point)
-    return points
+        near, far = tf.gather(start, points[0]), tf.gather(x, points[0])
+        point = near + _spread(points[1], far) * (far - near)
+        found.append(point + noise[k] if len(noise) else point)
+    return found
 
 
 def _spread(values: Any, like: Any) -> Any:
@@ -105,7 +111,7 @@ def _spread(values: Any, like: Any) -> Any:
     return tf.reshape(values, [-1, *[1] * (like.shape.rank - 1)])
 
 
-def _sum(weight: Any, gradient: Any, owner: Any, x: Any) -> Any:
+def _sum(points: Any, gradient: Any, x: Any) -> Any:
     import tensorflow as tf
 
-    return tf.math.unsorted_segment_sum(_spread(weight, gradient) * gradient, owner, tf.shape(x)[0])
+    return tf.math.unsorted_segment_sum(_spread(points[2], gradient) * gradient, points[0], tf.shape(x)[0])
