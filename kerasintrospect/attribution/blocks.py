@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Blocks"]
+__all__ = ["Blocks", "is_other", "mask_of"]
 
 
-class Blocks(dict[Hashable, tuple[np.ndarray, np.ndarray]]):
+class Blocks(dict[Any, tuple[np.ndarray, np.ndarray]]):
     """Site, or number, to ((n, positions, ...) float32, 0 where nothing was put, and (n, positions) bool).
 
     Args:
@@ -39,3 +38,14 @@ class Blocks(dict[Hashable, tuple[np.ndarray, np.ndarray]]):
         for whole, part in zip(self[key], (np.where(kept, values, 0), mask), strict=True):
             whole[rows] = 0
             whole[rows, columns or slice(None)] = part
+
+
+def is_other(value: np.ndarray, mask: np.ndarray | None) -> bool:
+    """Whether a sequence has other positions than the tokens."""
+    return mask is not None and value.ndim > 2 and value.shape[1] != mask.shape[1]
+
+
+def mask_of(value: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """(examples, positions or units) bool for one site of one chunk; the very `mask` where the positions are tokens."""
+    aligned = value.ndim > 2 and mask is not None and not is_other(value, mask)
+    return mask if aligned and mask is not None else np.ones(value.shape[:2], bool)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from .base import registry
+from .blocks import Blocks
 from .job import Job
 
 __all__ = ["integrated_gradients"]
 
-_AUTO = (5, 9, 17, 33, 65, 129, 257)  # each holds the points of the one before
+_AUTO = (5, 9, 17, 33, 65, 129, 257)  # points; each rule holds those of the one before
 _KEPT = 1 << 24  # numbers that are kept at a time
 
 
@@ -31,42 +33,63 @@ def integrated_gradients(job: Job, *, n_steps: int | str = 50, tolerance: float 
     """
     if n_steps != "auto" and (isinstance(n_steps, bool) or not isinstance(n_steps, int) or n_steps < 1):
         raise InputError(f"n_steps is a positive int or 'auto'. Received: n_steps={n_steps!r}")
-    difference, deltas = job.ends(), np.zeros(len(job.arranged), np.float32)
-    allowed = tolerance * np.maximum(np.abs(difference), 0.1) if n_steps == "auto" else np.full(len(difference), np.inf)
-    order = np.argsort(job.arranged.lengths, kind="stable")
-    rows = max(1, _KEPT // (max(job.arranged.width or 1, 64) * (_AUTO[2] if n_steps == "auto" else int(n_steps))))
-    for k in range(0, len(order), rows):
-        left, seen = order[k : k + rows], None
-        for alphas, weights in _nested() if n_steps == "auto" else [_gauss_legendre(int(n_steps))]:
-            found = job.along(alphas, left)
-            new = {site: (block if seen is None else np.concatenate([seen[site], block], -1))
-                   for site, (block, _) in found.items()}  # fmt: skip
-            deltas[left] = -difference[left]
-            for site, (_, mask) in found.items():
-                scores = new[site] @ weights
-                deltas[left] += scores.sum(1)
-                job.write(site, left, scores, mask)
-            wide = np.abs(deltas[left]) > allowed[left]
-            left, seen = left[wide], {site: block[wide] for site, block in new.items()}
-            if not len(left):
-                break
+    if n_steps != "auto":
+        return _fixed(job, int(n_steps))
+    deltas = np.zeros(len(job.arranged), np.float32)
+    for rows in _stretches(job, _AUTO[2]):
+        _refine(job, rows, deltas, tolerance)
     return deltas
 
 
-def _gauss_legendre(n: int) -> tuple[list[float], np.ndarray]:
-    nodes, weights = np.polynomial.legendre.leggauss(n)
-    return (0.5 * (nodes + 1)).tolist(), (0.5 * weights).astype(np.float32)
+def _fixed(job: Job, n_steps: int) -> np.ndarray:
+    nodes, weights = np.polynomial.legendre.leggauss(n_steps)
+    deltas = -job.ends()
+    for rows in _stretches(job, n_steps):
+        _, found = job.along((0.5 * (nodes + 1)).tolist(), rows)
+        deltas[rows] += _write(job, rows, found, 0.5 * weights)
+    return deltas
 
 
-def _nested() -> Iterator[tuple[list[float], np.ndarray]]:
-    """Clenshaw-Curtis rules: the points that are new to each, and the weights of all so far in the order they came."""
-    came: list[int] = []
+def _refine(job: Job, rows: np.ndarray, deltas: np.ndarray, tolerance: float) -> None:
+    """Writes scores and deltas, with more points for the rows whose deltas are still too large."""
+    known: list[int] = []
+    before: dict[Any, np.ndarray] = {}
+    difference = np.zeros(0)
     for n in _AUTO:
-        stride = (_AUTO[-1] - 1) // (n - 1)
-        new = [k for k in range(0, _AUTO[-1], stride) if k not in came]
-        came += new
-        angles = np.pi * np.arange(n) / (n - 1)
-        moments = [0.0 if k % 2 else 2.0 / (1 - k * k) for k in range(n)]
-        weights = np.linalg.solve(np.cos(np.outer(np.arange(n), angles)), moments) / 2
-        alphas = 0.5 * (1 - np.cos(np.pi * np.array(new) / (_AUTO[-1] - 1)))
-        yield alphas.tolist(), weights[np.array(came) // stride].astype(np.float32)
+        new = [k for k in range(0, _AUTO[-1], (_AUTO[-1] - 1) // (n - 1)) if k not in known]
+        known += new
+        values, found = job.along((0.5 * (1 - np.cos(np.pi * np.array(new) / (_AUTO[-1] - 1)))).tolist(), rows)
+        for site, products in before.items():
+            found[site] = np.concatenate([products, found[site][0]], -1), found[site][1]
+        if not before:
+            difference = values[:, -1] - values[:, 0]
+        weights = _clenshaw_curtis(n)[np.array(known) * (n - 1) // (_AUTO[-1] - 1)]
+        deltas[rows] = _write(job, rows, found, weights) - difference
+        wide = np.abs(deltas[rows]) > tolerance * np.maximum(np.abs(difference), 0.1)
+        if not wide.any():
+            return
+        rows, difference, before = rows[wide], difference[wide], {site: block[wide] for site, (block, _) in found.items()}
+
+
+def _write(job: Job, rows: np.ndarray, found: Blocks, weights: np.ndarray) -> np.ndarray:
+    """Writes the weighted sums of the products; their sums, (rows,)."""
+    total = np.zeros(len(rows), np.float32)
+    for site, (products, mask) in found.items():
+        scores = products @ weights.astype(np.float32)
+        job.write(site, rows, scores, mask)
+        total += scores.sum(1)
+    return total
+
+
+def _stretches(job: Job, points: int) -> Iterator[np.ndarray]:
+    """Row numbers by length, as many at a time as leave room for the products of so many points."""
+    order, width = np.argsort(job.arranged.lengths, kind="stable"), max(job.arranged.width or 1, 64)
+    rows = max(1, _KEPT // (width * points))
+    return (order[k : k + rows] for k in range(0, len(order), rows))
+
+
+def _clenshaw_curtis(n: int) -> np.ndarray:
+    """(n,) weights at (1 - cos(pi k / (n - 1))) / 2."""
+    angles = np.pi * np.arange(n) / (n - 1)
+    moments = [0.0 if k % 2 else 2.0 / (1 - k * k) for k in range(n)]
+    return np.asarray(np.linalg.solve(np.cos(np.outer(np.arange(n), angles)), moments) / 2)

@@ -17,7 +17,7 @@ from ..runs import Runner
 from ..sites import Site
 from ..text import TokenRow
 from .base import unnamed
-from .blocks import Blocks
+from .blocks import Blocks, is_other, mask_of
 from .points import Points
 from .questions import Question
 
@@ -175,39 +175,41 @@ class Job:
                 for total, part in zip(sums, asked, strict=True):
                     total += part[:, : len(rows)]
             for site, value, start, (gradient, squares) in zip(self.sites, values, starts, sums, strict=True):
-                kept = self._mask(value, mask)
+                kept = mask_of(value, mask)
                 found = finish(Path(value, start, gradient, squares if square else None, kept))
                 self.write(site, rows, found, kept, None if kept is not mask else self._columns(rows, mask))
 
-    def along(self, alphas: Sequence[float], only: np.ndarray) -> Blocks:
-        """(x - b) dF/dx at each point of the path of some examples, summed over units.
+    def along(self, alphas: Sequence[float], only: np.ndarray) -> tuple[np.ndarray, Blocks]:
+        """F at each point of the path of some examples, and (x - b) dF/dx there, summed over units.
 
         Args:
             alphas: The points.
             only: Row numbers.
 
         Returns:
-            Site to ((rows, positions, points), mask).
+            (rows, points), and site to ((rows, positions, points), mask).
         """
-        step, found = min(len(alphas), self.runner.batch_size), Blocks(len(only), self.arranged.width)
+        step, values_at = min(len(alphas), self.runner.batch_size), np.zeros((len(only), len(alphas)), np.float32)
+        found = Blocks(len(only), self.arranged.width)
         for rows, leaves, mask, values, starts in self._prepared(step, only, found):
             parts: list[list[np.ndarray]] = [[] for _ in values]
             for k in range(0, len(alphas), step):
                 points = Points.of(len(rows), alphas[k : k + step], alphas[k : k + step])
-                asked = self._at("products", points, leaves, values, starts, only[rows])
+                scores, asked = self._at("products", points, leaves, values, starts, only[rows])
+                values_at[rows, k : k + step] = scores[: len(points)].reshape(len(rows), -1)
                 for collected, products in zip(parts, asked, strict=True):
                     collected.append(products[: len(points)].reshape(len(rows), -1, products.shape[1]))
             for site, value, collected in zip(self.sites, values, parts, strict=True):
-                kept = self._mask(value, mask)
+                kept = mask_of(value, mask)
                 columns = None if kept is not mask else self._columns(only[rows], mask)
                 found.put(site, rows, np.concatenate(collected, 1).swapaxes(1, 2), kept, columns)
-        return found
+        return values_at, found
 
     def _prepared(self, points: int, only: np.ndarray | None, blocks: Blocks) -> Iterator[Any]:
         """Chunks of (row numbers within `only`, leaves, mask, values, starts) that leave room for the points of each."""
         for rows, leaves, mask in self._chunks(max(1, self.runner.batch_size // points), only):
             values = self._read(leaves)
-            if self._trim and any(self._is_other(value, mask) for value in values):
+            if self._trim and any(is_other(value, mask) for value in values):
                 self._trim = False  # the site has positions of its own, whose number hangs on the padding
                 blocks.clear()
                 yield from self._prepared(points, only, blocks)
@@ -239,7 +241,7 @@ class Job:
             return []
         made = []
         for value in values:
-            kept = self._mask(value, mask)
+            kept = mask_of(value, mask)
             drawn = [noise(v, m, self._generator(i))[part] for v, m, i in zip(value, kept, rows, strict=True)]
             made.append(np.concatenate(drawn).astype(np.float32))
         return made
@@ -270,31 +272,11 @@ class Job:
 
     # The scores
 
-    @staticmethod
-    def _is_other(value: np.ndarray, mask: np.ndarray | None) -> bool:
-        """Whether a sequence has other positions than the tokens."""
-        return mask is not None and value.ndim > 2 and value.shape[1] != mask.shape[1]
-
-    def _mask(self, value: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-        """(examples, positions or units) bool for one site of one chunk; the very `mask` where the positions are tokens."""
-        aligned = value.ndim > 2 and mask is not None and not self._is_other(value, mask)
-        return mask if aligned and mask is not None else np.ones(value.shape[:2], bool)
-
     def _columns(self, rows: np.ndarray, mask: np.ndarray) -> slice:
         return slice(None) if mask.shape[1] == self.arranged.width else self.arranged.columns(rows)
 
-    def write(
-        self, key: Site | int, rows: np.ndarray, scores: np.ndarray, mask: np.ndarray, columns: slice | None = None
-    ) -> None:
-        """Writes scores of some examples at one site or numbered block: summed over units, 0 at padding.
-
-        Args:
-            key: The site, or the number of the block.
-            rows: Row numbers.
-            scores: (rows, positions, units) or (rows, positions).
-            mask: (rows, positions) bool.
-            columns: Where the positions stand among those of the tokens; None if they are all that the block has.
-        """
+    def write(self, key: Site | int, rows: np.ndarray, scores: np.ndarray, mask: np.ndarray, columns: Any = None) -> None:
+        """Writes scores, (rows, positions, ...), of some examples: summed over units, 0 at padding; see `Blocks.put`."""
         tokens = np.where(mask, scores.reshape(*scores.shape[:2], -1).sum(-1), 0.0)
         broken = rows[~np.isfinite(tokens).all(1)]
         if len(broken):

@@ -50,40 +50,41 @@ class Question:
         return self._at(call, leaves, _between(xs, starts, points, noise), points, target)
 
     def products(self, call: Any, leaves: Any, xs: Any, starts: Any, points: Any, target: Any, noise: Any) -> Any:
-        """Per site (rows, positions) or (rows, units): (x - b) times the gradient at each point, summed over units."""
+        """(rows,) F at the points, and per site (rows, positions) or (rows, units): (x - b) dF/dx, summed over units."""
         import tensorflow as tf
 
         products = []
-        found = self._gradients(call, leaves, xs, starts, points, target, noise)
+        values, found = self._gradients(call, leaves, xs, starts, points, target, noise)
         for gradient, x, start in zip(found, xs, starts, strict=True):
             product = gradient * tf.gather(x - start, points[0])
             products.append(tf.reduce_sum(product, list(range(2, product.shape.rank))))
-        return products
+        return values, products
 
     def sums(self, call: Any, leaves: Any, xs: Any, starts: Any, points: Any, target: Any, noise: Any) -> Any:
         """Per site (1, examples, ...): the weighted sum of gradients over the points of each example."""
-        found = self._gradients(call, leaves, xs, starts, points, target, noise)
+        _, found = self._gradients(call, leaves, xs, starts, points, target, noise)
         return [_sum(points, g, x)[None] for g, x in zip(found, xs, strict=True)]
 
     def squares(self, call: Any, leaves: Any, xs: Any, starts: Any, points: Any, target: Any, noise: Any) -> Any:
         """Per site (2, examples, ...): the weighted sums of gradients and of their squares."""
         import tensorflow as tf
 
-        found = self._gradients(call, leaves, xs, starts, points, target, noise)
+        _, found = self._gradients(call, leaves, xs, starts, points, target, noise)
         return [tf.stack([_sum(points, g, x), _sum(points, g * g, x)]) for g, x in zip(found, xs, strict=True)]
 
-    def _gradients(self, call: Any, leaves: Any, xs: Any, starts: Any, points: Any, target: Any, noise: Any) -> list[Any]:
+    def _gradients(self, call: Any, leaves: Any, xs: Any, starts: Any, points: Any, target: Any, noise: Any) -> Any:
         import tensorflow as tf
 
         inner = _between(xs, starts, points, noise)
         with tf.GradientTape() as tape:
             tape.watch(inner)
-            total = tf.reduce_sum(self._at(call, leaves, inner, points, target))
+            values = self._at(call, leaves, inner, points, target)
+            total = tf.reduce_sum(values)
         gradients = tape.gradient(total, inner)
         missing = [str(site) for site, gradient in zip(self.sites, gradients, strict=True) if gradient is None]
         if missing:
             raise UnsupportedError(f"The explained number does not depend on {', '.join(missing)} by any gradient.")
-        return list(gradients)
+        return values, gradients
 
     def _at(self, call: Any, leaves: Any, inner: Sequence[Any], points: Any, target: Any) -> Any:
         import tensorflow as tf
