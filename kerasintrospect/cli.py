@@ -242,8 +242,7 @@ def _load(path: Path) -> Any:
 
 def _import_tensorflow() -> None:
     """Without what its C++ says about the machine, past Python and any setting, on standard error."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")  # keeps its memory: a third less time on a CPU
+    os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", "TF_CPU_ALLOCATOR_USE_BFC": "1", **os.environ})  # keeps its memory
     sys.stderr.flush()
     shown, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

@@ -34,7 +34,8 @@ class Compiled:
         count = len(tf.nest.flatten(function.structured_input_signature))
         pruned = _prune(function, count)
         self._barred = policy is False or not _compiles(pruned.graph)
-        self._fused = tf.function(lambda *flat: pruned(*flat), autograph=False, jit_compile=True)
+        self._fuse: Any = lambda: tf.function(lambda *flat: pruned(*flat), autograph=False, jit_compile=True)
+        self._fused: dict[Any, Any] = {}  # by shape: TensorFlow warns of a function that it traces again and again
         # TensorFlow prunes whatever keeps no state by itself, and runs its own function faster than a pruned one.
         self._plain = pruned if _stateful(pruned.graph) < _stateful(function.graph) else _flat(function)
         self._spent: dict[Any, float] = {}
@@ -52,7 +53,7 @@ class Compiled:
         shape = tuple(tuple(tensor.shape) for tensor in flat)
         if not self._barred and (self._policy is True or self._spent.get(shape, 0.0) > _WORTH):
             try:
-                return self._fused(*flat)
+                return self._fused.setdefault(shape, self._fused.get(shape) or self._fuse())(*flat)
             except tf.errors.OpError as error:
                 _LOG.info("XLA cannot compile this graph, which runs without it: %s", error)
                 self._barred = True
@@ -69,7 +70,7 @@ def _prune(function: Any, count: int) -> Any:
     from tensorflow.python.eager import wrap_function  # the one place of TensorFlow that prunes a graph with variables
 
     graph = function.graph
-    asserted = [op for op in graph.get_operations() if op.type == "Assert"]
+    asserted = [op for op in graph.get_operations() if op.type in ("Assert", "If")]  # an assertion may hide in a branch
     # What a function returns waits for everything stateful in it; what it is a copy of does not.
     returned = [tensor.op.inputs[0] if tensor.op.type == "Identity" else tensor for tensor in graph.outputs]
     holder = wrap_function.VariableHolder()

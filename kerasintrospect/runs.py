@@ -1,8 +1,8 @@
 """Runs: texts or arrays through the tapped model in length buckets, with one compiled function per question.
 
 A question is (sites, what): it is traced once with open batch and length, and asked chunk by chunk, so that the memory
-is bounded by `batch_size` rows. Padding is cut from each chunk if a real batch has shown that this leaves the outputs
-as they are; otherwise every text runs at full length.
+is bounded by `batch_size` rows. Padding is cut from each chunk if a real batch has shown that neither this nor noise in
+its place changes the outputs; otherwise every text runs at full length.
 """
 
 from __future__ import annotations
@@ -146,22 +146,29 @@ class Runner:
             yield part, *arranged.take(part, trims)
 
     def trims(self, arranged: Arranged) -> bool:
-        """Whether cutting padding leaves the outputs as they are; found out once, on the first batch that has any."""
+        """Whether padding means nothing to the model; found out once, on the first batch that has any."""
         if self._trims is None:
             short = arranged.shorter()[:16]  # equal outputs of rows that lose nothing would show nothing
             if not len(short):
                 return False
-            full, cut = (self._outputs(arranged, short, trim) for trim in (False, True))
-            self._trims = cut is not None and full is not None and all(map(_close, full, cut))
+            full = self._outputs(arranged, short, False)
+            others = (self._outputs(arranged, short, True), self._outputs(arranged, short, False, noise=True))
+            self._trims = all(other is not None and all(map(_close, full or (), other)) for other in others)
             _LOG.info("cutting padding %s the outputs", "keeps" if self._trims else "changes")
         return self._trims
 
-    def _outputs(self, arranged: Arranged, rows: np.ndarray, trim: bool) -> list[np.ndarray] | None:
+    def _outputs(self, arranged: Arranged, rows: np.ndarray, trim: bool, noise: bool = False) -> list[np.ndarray] | None:
+        """The outputs of some rows; with noise in the embeddings of the padding, since a maximum may ignore it by chance."""
         import tensorflow as tf
 
-        leaves, _ = arranged.take(rows, trim)
+        sites = self.scan().embeddings() if noise else []
+
+        def body(call: Any, leaves: Any, mask: Any) -> Any:
+            return tf.nest.flatten(call(leaves, (), {site: lambda value: _noisy(value, mask) for site in sites})[0])
+
+        leaves, mask = arranged.take(rows, trim)
         try:
-            result = self.tracer.ask(("outputs",), lambda call, leaves: tf.nest.flatten(call(leaves)[0]), arranged, [leaves])
+            result = self.tracer.ask(("outputs", noise), body, arranged, [leaves, mask])
         except (ValueError, TypeError, tf.errors.OpError) as error:
             if not trim:
                 raise
@@ -247,6 +254,16 @@ def _is_text(inputs: Any) -> bool:
     if isinstance(inputs, (str, bytes)):
         return True
     return isinstance(inputs, (list, tuple)) and (not inputs or isinstance(inputs[0], (str, bytes)) or inputs[0] is None)
+
+
+def _noisy(value: Any, mask: Any) -> Any:
+    """The activation with other vectors at the padding."""
+    import tensorflow as tf
+
+    if value.shape.rank != 3:
+        return value
+    drawn = tf.cast(tf.random.stateless_normal(tf.shape(value), (1, 2)), value.dtype) * tf.math.reduce_std(value) * 3
+    return tf.where(mask[:, :, None], value, drawn) if value.shape[1] in (None, mask.shape[1]) else value
 
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:

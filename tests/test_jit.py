@@ -25,7 +25,7 @@ def on_strings(keras: ModuleType, recurrent: bool) -> Any:
 
 
 def compiled(lens: Any) -> list[bool]:
-    return [bool(function._fused.experimental_get_tracing_count()) for function in lens._runner.tracer._functions.values()]
+    return [bool(function._fused) for function in lens._runner.tracer._functions.values()]
 
 
 def test_xla_gives_the_same_numbers_on_a_string_model_without_its_strings(keras: ModuleType) -> None:
@@ -40,8 +40,8 @@ def test_xla_gives_the_same_numbers_on_a_string_model_without_its_strings(keras:
 def test_loops_and_strings_are_never_compiled(keras: ModuleType) -> None:
     lens = ki.wrap(on_strings(keras, recurrent=True), jit_compile=True)
     lens.attribute(TEXTS, target=1)
-    by_site = [f for key, f in lens._runner.tracer._functions.items() if key[0][0] in ("sums", "front")]
-    assert len(by_site) == 2 and all(f._barred and not f._fused.experimental_get_tracing_count() for f in by_site)
+    by_site = [f for key, f in lens._runner.tracer._functions.items() if key[0][0] in ("products", "front")]
+    assert len(by_site) == 2 and all(f._barred and not f._fused for f in by_site)
 
 
 def test_auto_waits_until_a_shape_has_cost_enough(keras: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,3 +56,30 @@ def test_auto_waits_until_a_shape_has_cost_enough(keras: ModuleType, monkeypatch
     assert compiled(lens) == [True]
     with pytest.raises(ki.InputError, match="jit_compile is 'auto', True or False"):
         ki.wrap(lens.model, jit_compile="yes")
+
+
+def test_a_stateful_loop_behind_the_site_is_not_run(keras: ModuleType) -> None:
+    model = on_strings(keras, recurrent=True)
+    lens = ki.wrap(model)
+    site = next(row.path for row in lens.sites() if row.class_name == "Embedding")
+    found = lens.activations(TEXTS, site)[site]
+    assert found.shape[:1] == (len(TEXTS),)
+    loops = {key[0][0]: [op.type for op in function._plain.graph.get_operations() if "While" in op.type]
+             for key, function in lens._runner.tracer._functions.items() if hasattr(function._plain, "graph")}  # fmt: skip
+    assert loops["forward"] == []
+
+
+def test_assertions_of_the_user_are_kept(keras: ModuleType) -> None:
+    import tensorflow as tf
+
+    class Checked(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            tf.debugging.assert_less(x, 10.0, message="too large")
+            return x
+
+    x = keras.Input((None, 4))
+    h = keras.layers.LSTM(3)(Checked(name="checked")(x))
+    lens = ki.wrap(keras.Model(x, keras.layers.Dense(2)(h)))
+    lens.activations(np.ones((2, 3, 4)), "checked")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too large"):
+        lens.activations(np.full((2, 3, 4), 11.0), "checked")
