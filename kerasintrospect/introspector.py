@@ -15,6 +15,7 @@ from .attribution.base import Attributions, attribute
 from .errors import InputError, InputTypeError, KerasIntrospectWarning
 from .fronts.base import find_front
 from .inputs import Arranged
+from .labelled import class_ids
 from .neighbors import NeighborIndex
 from .outputs import Output, Target, describe_output
 from .runs import Runner
@@ -43,7 +44,7 @@ def wrap(
     """Wraps a Keras model; the model itself is never changed.
 
     Args:
-        model: Keras 3 or tf_keras Model: functional, Sequential or subclassed.
+        model: Keras 3 or tf_keras Model (functional, Sequential, subclassed, Hugging Face), or a ktrain predictor or learner.
         tokenizer: For models that take ids: a `TextVectorization` layer, a tf_keras `Tokenizer`, a Hugging Face fast
             tokenizer, or a function from a text to its tokens (then with `preprocess`). A `TextVectorization` inside the
             model is found without it.
@@ -64,15 +65,18 @@ def wrap(
 
     Example:
 
-    >>> lens = ki.wrap(model, class_names=["negative", "positive"])
-    >>> lens.attribute(["I loved this film, but the main actor sucks."])
+    >>> ki.wrap(model, class_names=["negative", "positive"]).attribute(["I loved this film, but the main actor sucks."])
     """
     adapter = adapt(model)
     if isinstance(class_names, str):
         raise InputTypeError(f"class_names is a list of str. Received: {class_names!r}")
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size is a positive int. Received: batch_size={batch_size!r}")
+    defaults = adapter.defaults()
+    if tokenizer is None and preprocess is None:
+        tokenizer = defaults.get("tokenizer")
     front = find_front(tokenizer, preprocess, adapter, max_length)
+    class_names = defaults.get("class_names") if class_names is None else class_names
     if jit_compile not in ("auto", True, False):
         raise InputError(f"jit_compile is 'auto', True or False. Received: jit_compile={jit_compile!r}")
     return Introspector(Runner(adapter, front, batch_size, jit_compile), class_names, output)
@@ -220,13 +224,15 @@ class Introspector:
 
         Args:
             texts: The training texts, or what the model takes.
-            labels: One per text: class indices.
+            labels: One per text: class indices or names.
             site: Address; None takes the input of the last layer, the model's own summary of the text.
             pool: As in `activations`.
             metric: `"cosine"` or `"euclidean"`.
         """
         arranged = self._arrange(texts)
         place = self._site(site) if site is not None else self._runner.summary()
+        if labels is not None and any(isinstance(label, str) for label in labels):
+            labels = class_ids(list(labels), self.class_names or (), self.class_names is not None, "labels")
         vectors = self._vectors(arranged, place, pool)
         index = NeighborIndex(vectors, arranged.encoded.texts, labels, metric, fingerprint=self.fingerprint(place, pool),
                               site=str(place), pool=pool, class_names=self.class_names)  # fmt: skip

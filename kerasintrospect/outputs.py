@@ -152,8 +152,8 @@ def describe_output(scan: Scan, adapter: Adapter, class_names: Sequence[str] | N
     shape = tuple(value.shape.as_list()) if value.shape.rank != 1 else (None, 1)
     last, applied = head(value)[0], head(value)[0] is not None
     units = shape[-1] or (len(class_names) if class_names else 0)
-    if last is None and (class_names is not None or adapter.from_logits()):
-        last = "softmax" if units > 1 else "sigmoid"
+    if last is None:
+        last = adapter.logits() or (None if class_names is None else "softmax" if units > 1 else "sigmoid")
     kind = "raw" if last is None else "softmax" if last == "softmax" else "binary" if units == 1 else "multilabel"
     classes = 2 if kind == "binary" else units
     if class_names is not None and len(class_names) != classes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +26,14 @@ class Scan:
         inputs: The placeholders, flat.
         outputs: The outputs, flat.
         tensors: (path, call, part) -> tensors by key.
+        looks_up: See `Adapter.looks_up`.
     """
 
     table: SiteTable
     inputs: list[Any]
     outputs: list[Any]
     tensors: Mapping[tuple[str, int, str], Mapping[int | str, Any]]
+    looks_up: Callable[[str], bool]
 
     def tensor(self, site: Site) -> Any:
         """The symbolic tensor at a resolved site."""
@@ -39,13 +41,13 @@ class Scan:
         return tensors[site.index] if site.index is not None else next(iter(tensors.values()))
 
     def embeddings(self) -> list[Site]:
-        """The outputs of Embedding layers that look up an input of the model, one per looked-up call.
+        """The outputs of layers that look up an input of the model, one per looked-up call.
 
         A position embedding depends on the shape of the input only, so it is not among them.
         """
         found = []
         for row in self.table:
-            if row.class_name != "Embedding":
+            if not self.looks_up(row.class_name):
                 continue
             for k in range(row.calls):
                 ids = next(iter(self.tensors[row.path, k, "in"].values()), None)  # none where they are ragged
@@ -153,7 +155,8 @@ def scan(adapter: Adapter, layers: Mapping[str, Any], aliases: Mapping[str, str]
     rows = tuple(_rows(layers, aliases, outer, inside))
     outputs = [tensor for tensor in tf.nest.flatten(function.structured_outputs) if tensor is not None]
     specs = [t for t in graph.inputs if t.dtype not in (tf.resource, tf.variant)]
-    return Scan(SiteTable(rows), specs[: len(tf.nest.flatten(signature))], list(graph.outputs)[: len(outputs)], outer)
+    return Scan(SiteTable(rows), specs[: len(tf.nest.flatten(signature))], list(graph.outputs)[: len(outputs)], outer,
+                adapter.looks_up)  # fmt: skip
 
 
 def _rows(

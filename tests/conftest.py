@@ -15,6 +15,7 @@ from zoo import KINDS, Kind
 import kerasintrospect as ki
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # ktrain asks for it before tf.keras is first looked at; we never look at it
 FAMILIES = ("keras", "tf_keras")
 
 

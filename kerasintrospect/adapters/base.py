@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ..errors import InputTypeError, ModelFileError, UnsupportedError
 from ..registry import Registry
 
-__all__ = ["Adapter", "adapt", "adapters", "load_model"]
+__all__ = ["Adapter", "Wrapping", "adapt", "adapters", "load_model"]
 
 adapters: Registry[type[Adapter]] = Registry("kerasintrospect.adapters", "adapter")
 
@@ -30,6 +30,11 @@ class Adapter(ABC):
     def __init__(self, model: Any) -> None:
         self.model = model
 
+    @classmethod
+    def of(cls, model: Any) -> Adapter:
+        """The adapter of an object that it claims."""
+        return cls(model)
+
     @staticmethod
     @abstractmethod
     def claims(model: Any) -> bool:
@@ -37,8 +42,8 @@ class Adapter(ABC):
 
     @staticmethod
     @abstractmethod
-    def load(path: Path) -> Any:
-        """Loads a model from a file of this kind without running code from the file; None if it is another kind."""
+    def load(path: Path, trust: bool = False) -> Any:
+        """Loads a model from a file of this kind, without running code from it unless trusted; None if it is another kind."""
 
     @property
     @abstractmethod
@@ -80,8 +85,71 @@ class Adapter(ABC):
         """Names of the outputs in flat order; empty when the model has no names for them."""
 
     @abstractmethod
-    def from_logits(self) -> bool:
-        """Whether the model was compiled with a loss that takes logits."""
+    def logits(self) -> str | None:
+        """`"softmax"` or `"sigmoid"` if the model gives logits, to which its loss applies it; None if it gives no logits."""
+
+    def looks_up(self, class_name: str) -> bool:
+        """Whether layers of this class look up token ids."""
+        return class_name == "Embedding"
+
+    def defaults(self) -> Mapping[str, Any]:
+        """What `wrap` takes where the user gives nothing: `tokenizer`, `class_names`, both or none."""
+        return {}
+
+
+class Wrapping(Adapter):
+    """An adapter of something around, or on top of, what another adapter knows, to which it leaves whatever it does not say.
+
+    Args:
+        model: The object that the user has.
+        inner: The adapter of the Keras model in it.
+    """
+
+    priority = 1
+
+    def __init__(self, model: Any, inner: Adapter) -> None:
+        super().__init__(inner.model)
+        self.outer, self.inner = model, inner
+
+    @staticmethod
+    def load(path: Path, trust: bool = False) -> Any:
+        return None
+
+    @property
+    def family(self) -> str:
+        return self.inner.family
+
+    @property
+    def kind(self) -> str:
+        return self.inner.kind
+
+    @property
+    def module(self) -> Any:
+        return self.inner.module
+
+    def walk(self) -> Iterator[tuple[str, Any]]:
+        return self.inner.walk()
+
+    def signature(self) -> Any:
+        return self.inner.signature()
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner.call(inputs)
+
+    def input_names(self) -> list[str]:
+        return self.inner.input_names()
+
+    def output_names(self) -> list[str]:
+        return self.inner.output_names()
+
+    def logits(self) -> str | None:
+        return self.inner.logits()
+
+    def looks_up(self, class_name: str) -> bool:
+        return self.inner.looks_up(class_name)
+
+    def defaults(self) -> Mapping[str, Any]:
+        return self.inner.defaults()
 
 
 def adapt(model: Any) -> Adapter:
@@ -96,10 +164,11 @@ def adapt(model: Any) -> Adapter:
     members = sorted((adapters.get(name) for name in adapters.names()), key=lambda member: -member.priority)
     for member in members:
         if member.claims(model):
-            return _on_tensorflow(member(model))
+            return _on_tensorflow(member.of(model))
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     raise InputTypeError(
-        f"wrap() takes a Keras 3 or tf_keras Model (functional, Sequential or subclassed). Received: an object of type {kind}"
+        f"wrap() takes a Keras 3 or tf_keras Model (functional, Sequential, subclassed, Hugging Face), or a ktrain predictor "
+        f"or learner. Received: an object of type {kind}"
     )
 
 
@@ -111,14 +180,15 @@ def _on_tensorflow(adapter: Adapter) -> Adapter:
     return adapter
 
 
-def load_model(path: str | Path) -> Any:
-    """Loads a saved Keras model in its own family; nothing in the file is executed (`safe_mode`).
+def load_model(path: str | Path, trust: bool = False) -> Any:
+    """Loads a saved model in its own family; nothing in the file is executed (`safe_mode`) unless `trust` allows it.
 
     Args:
-        path: A `.keras` or `.h5` file written by Keras 3 or tf_keras.
+        path: A `.keras` or `.h5` file written by Keras 3 or tf_keras, or the folder of a ktrain predictor.
+        trust: Whether its author is trusted; needed for ktrain, which pickles its preprocessor.
 
     Returns:
-        The model: a `keras.Model` or a `tf_keras.Model`.
+        What `wrap` takes: a `keras.Model`, a `tf_keras.Model` or a ktrain predictor.
 
     Raises:
         ModelFileError: if the file does not exist, is no model, or needs code that only its author has.
@@ -127,7 +197,7 @@ def load_model(path: str | Path) -> Any:
     if not file.exists():
         raise ModelFileError(f"The model file does not exist. Received: {str(path)!r}")
     for name in adapters.names():
-        model = adapters.get(name).load(file)
+        model = adapters.get(name).load(file, trust)
         if model is not None:
             return model
-    raise ModelFileError(f"The file holds no Keras model (.keras or .h5). Received: {str(path)!r}")
+    raise ModelFileError(f"The file holds no Keras model (.keras or .h5) and no ktrain predictor. Received: {str(path)!r}")

@@ -27,7 +27,7 @@ class KerasModel(Adapter):
         return family is not None and isinstance(model, sys.modules[family].Model)
 
     @staticmethod
-    def load(path: Path) -> Any:
+    def load(path: Path, trust: bool = False) -> Any:
         return load(path)
 
     @property
@@ -75,9 +75,11 @@ class KerasModel(Adapter):
         names = list(getattr(self.model, "output_names", None) or [])
         return _names(self.model.output, ()) or names if self.kind == "functional" else names
 
-    def from_logits(self) -> bool:
+    def logits(self) -> str | None:
         loss = getattr(self.model, "loss", None)
-        return bool(getattr(loss, "from_logits", False) or getattr(loss, "_fn_kwargs", {}).get("from_logits", False))
+        if not (getattr(loss, "from_logits", False) or getattr(loss, "_fn_kwargs", {}).get("from_logits", False)):
+            return None
+        return "sigmoid" if "Binary" in type(loss).__name__ else "softmax"
 
 
 def _names(struct: Any, tensors: Sequence[Any]) -> list[str]:

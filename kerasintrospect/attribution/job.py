@@ -284,8 +284,10 @@ class Job:
         self._blocks.put(key, rows, tokens, mask, columns)
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """(scores, mask), the blocks side by side."""
+        """(scores, mask), the blocks side by side; of a text whose tokens are looked up in several tables, their sum."""
         blocks = list(self._blocks.values())
+        if self.arranged.encoded.describe is not None and all(np.array_equal(mask, blocks[0][1]) for _, mask in blocks):
+            return np.sum([scores for scores, _ in blocks], 0), blocks[0][1]
         return np.concatenate([b[0] for b in blocks], 1), np.concatenate([b[1] for b in blocks], 1)
 
     def rows(self, mask: np.ndarray) -> list[TokenRow]:

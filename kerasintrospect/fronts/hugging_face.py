@@ -49,6 +49,8 @@ class HuggingFaceFront(Front):
         mask = made["attention_mask"].astype(bool)
         names = self._adapter.input_names()
         arrays = {key: value for key, value in made.items() if key != "offset_mapping"}
+        if "token_type_ids" in names and "token_type_ids" not in arrays:
+            arrays["token_type_ids"] = np.zeros_like(arrays["input_ids"])  # what the model itself takes when none are given
         inputs: Any = {key: arrays[key] for key in arrays if key in names} if names else arrays
         if len(names) == 1 and not inputs:
             inputs = made["input_ids"]

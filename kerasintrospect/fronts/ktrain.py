@@ -1,0 +1,59 @@
+"""The text preprocessors of ktrain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import InputTypeError
+from .base import Encoded, Front, fronts
+
+__all__ = ["KtrainFront"]
+
+
+@fronts.register("ktrain")
+class KtrainFront(Front):
+    """A `TextPreprocessor`: it encodes as the predictor does, by the front of the tokenizer in it.
+
+    Transformers get no segment ids, as in ktrain (it looks for them in the wrong place and finds none).
+    """
+
+    def __init__(self, tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> None:
+        kinds = {base.__name__ for base in type(tokenizer).__mro__}
+        length = max_length or tokenizer.maxlen
+        if "TransformersPreprocessor" in kinds:
+            self._inner = fronts.get("hugging_face")(tokenizer.get_tokenizer(), None, adapter, length)
+        elif "BERTPreprocessor" in kinds:
+            self._inner = fronts.get("callables")(tokenizer.tok.tokenize, tokenizer.preprocess, adapter, None)
+        elif "StandardTextPreprocessor" in kinds and tokenizer.ngram_range == 1:
+            self._inner = fronts.get("keras_tokenizer")(tokenizer.tok, tokenizer.preprocess, adapter, length)
+        elif "StandardTextPreprocessor" in kinds:
+            self._inner = fronts.get("callables")(_names_of(tokenizer), tokenizer.preprocess, adapter, None)
+        else:
+            raise InputTypeError(f"Of ktrain's preprocessors those of texts can be used. Received: {type(tokenizer).__name__}")
+
+    @staticmethod
+    def claims(tokenizer: Any, preprocess: Any) -> bool:
+        modules = {base.__module__.split(".")[0] for base in type(tokenizer).__mro__}
+        return "ktrain" in modules and hasattr(tokenizer, "get_classes")
+
+    @property
+    def max_length(self) -> int | None:
+        return self._inner.max_length
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        return self._inner.encode(texts)
+
+    def identity(self) -> str:
+        return f"ktrain {self._inner.identity()}"
+
+
+def _names_of(preproc: Any) -> Any:
+    """Names of the words and n-grams of a text, in the order of its ids."""
+    grams = {i: ids for ids, i in preproc.tok_dct.items()}
+
+    def names(text: str) -> list[str]:
+        seen = [int(i) for i in preproc.preprocess([text])[0] if i]
+        return [" ".join(preproc.tok.index_word.get(k, f"#{k}") for k in grams.get(i, (i,))) for i in seen]
+
+    return names

@@ -1,0 +1,110 @@
+"""ktrain: the numbers of `predict_proba`, tokens on the text, and folders that are loaded only on trust."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kerasintrospect as ki
+
+GOOD = ["a good film", "what a good day", "i loved it", "so good , so fine", "fine day"]
+BAD = ["a bad film", "what a bad day", "i hated it", "so bad , so sad", "sad day"]
+TEXTS, LABELS = (GOOD + BAD) * 4, (["fine"] * 5 + ["poor"] * 5) * 4
+
+
+def standard(name: str, ngrams: int = 1) -> tuple[Any, Any]:
+    """A trained learner and its preprocessor."""
+    ktrain = importlib.import_module("ktrain")
+    importlib.import_module("tf_keras").utils.set_random_seed(0)
+    train, test, preproc = ktrain.text.texts_from_array(
+        TEXTS, LABELS, TEXTS[:10], LABELS[:10], maxlen=8, max_features=60, preprocess_mode="standard", ngram_range=ngrams,
+        verbose=0,
+    )  # fmt: skip
+    model = ktrain.text.text_classifier(name, train, preproc=preproc, verbose=0)
+    learner = ktrain.get_learner(model, train_data=train, val_data=test, batch_size=8)
+    learner.fit(0.02, 2, verbose=0)
+    return learner, preproc
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DistilBERT as people have it on disk, tiny and fresh."""
+    transformers, tokenizers = importlib.import_module("transformers"), importlib.import_module("tokenizers")
+    place = Path(tmp_path_factory.mktemp("distilbert"))
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted({word for text in TEXTS for word in text.split()})]
+    made = tokenizers.BertWordPieceTokenizer({piece: i for i, piece in enumerate(pieces)})
+    names = {f"{name.lower()}_token": f"[{name}]" for name in ("PAD", "UNK", "CLS", "SEP", "MASK")}
+    transformers.DistilBertTokenizerFast(tokenizer_object=made._tokenizer, **names).save_pretrained(place)
+    config = transformers.DistilBertConfig(vocab_size=len(pieces), dim=16, n_layers=2, n_heads=2, hidden_dim=32, num_labels=2)
+    model = transformers.TFDistilBertForSequenceClassification(config)
+    model.build_in_name_scope()
+    model.save_pretrained(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def transformer(folder: Path) -> Any:
+    ktrain = importlib.import_module("ktrain")
+    preproc = ktrain.text.Transformer(str(folder), maxlen=12, class_names=["fine", "poor"])
+    train = preproc.preprocess_train(TEXTS, [int(label == "poor") for label in LABELS], verbose=0)
+    learner = ktrain.get_learner(preproc.get_classifier(), train_data=train, batch_size=8)
+    learner.fit(1e-3, 1, verbose=0)
+    return ktrain.get_predictor(learner.model, preproc=preproc)
+
+
+@pytest.mark.parametrize(
+    ("name", "ngrams"), [("fasttext", 1), ("fasttext", 2), ("nbsvm", 1), ("logreg", 1), ("standard_gru", 1)]
+)
+def test_standard_classifiers(name, ngrams):
+    learner, preproc = standard(name, ngrams)
+    predictor = importlib.import_module("ktrain").get_predictor(learner.model, preproc)
+    lens, texts = ki.wrap(predictor), [*GOOD, *BAD]
+    found = lens.predict(texts)
+    assert np.allclose(found.scores, predictor.predict_proba(texts), atol=1e-6) and found.class_names == ["fine", "poor"]
+    scores = lens.attribute(["what a bad day"], "input_x_gradient", target="poor")[0]
+    assert [word.text for word in scores.words()] == ["what", "a", "bad", "day"]
+    assert sum(abs(word.score) for word in scores.words()) > 0
+    both = ki.wrap(learner, tokenizer=preproc)
+    assert np.array_equal(both.predict(texts).scores, found.scores)
+
+
+def test_a_transformer_is_cut_and_searched_at_each_of_its_layers(transformer):
+    lens = ki.wrap(transformer)
+    found = lens.predict(TEXTS[:10])
+    assert np.allclose(found.scores, transformer.predict_proba(TEXTS[:10]), atol=1e-6) and found.kind == "softmax"
+    encoded = dict(transformer.preproc.get_tokenizer()(TEXTS[:10], padding=True, return_tensors="tf"))
+    states = lens.model({key: encoded[key] for key in ("input_ids", "attention_mask")}, output_hidden_states=True).hidden_states
+    mask = encoded["attention_mask"].numpy()[..., None]
+    for k in range(2):
+        site = f"distilbert.transformer.layer[{k}]"
+        pooled = (states[k + 1].numpy() * mask).sum(1) / mask.sum(1)
+        assert np.allclose(lens.activations(TEXTS[:10], site, pool="mean")[site], pooled, atol=1e-5)
+        near = lens.neighbors(TEXTS[:10], LABELS[:10], site=site).query(["a bad film"], k=1)
+        assert near.texts == [["a bad film"]] and near.labels.tolist() == [[1]]
+
+
+def test_a_folder_is_loaded_only_on_trust(transformer, tmp_path):
+    transformer.save(str(tmp_path / "saved"))
+    with pytest.raises(ki.ModelFileError, match="holds a pickle.*pass trust=True"):
+        ki.load_model(tmp_path / "saved")
+    with pytest.warns(ki.KerasIntrospectWarning, match="a pickle, which can run any code"):
+        loaded = ki.load_model(tmp_path / "saved", trust=True)
+    assert np.allclose(ki.wrap(loaded).predict(GOOD).scores, transformer.predict_proba(GOOD), atol=1e-6)
+
+
+def test_a_preprocessor_of_something_else_says_so():
+    class TabularPreprocessor:
+        maxlen = 3
+
+        def get_classes(self) -> list[str]:
+            return []
+
+    TabularPreprocessor.__module__ = "ktrain.tabular"
+    keras = importlib.import_module("tf_keras")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(ki.InputTypeError, match="Of ktrain's preprocessors those of texts"):
+        ki.wrap(model, tokenizer=TabularPreprocessor())
