@@ -89,8 +89,9 @@ def explain(
     with warnings.catch_warnings():
         # Told before, with positions among all texts instead of these.
         warnings.filterwarnings("ignore", r"\d+ texts hold no token", KerasIntrospectWarning)
-        predicted = lens.attribute(texts, method=method, target=case.predicted[rows])
-        true = lens.attribute(texts, method=method, target=case.truth[rows])
+        options: dict[str, Any] = {"n_steps": "auto"} if method == "integrated_gradients" else {}
+        predicted = lens.attribute(texts, method=method, target=case.predicted[rows], **options)
+        true = lens.attribute(texts, method=method, target=case.truth[rows], **options)
     hood = _neighborhood(lens, case, texts, k, site)
     errors = [
         _error(case, row, rank, pair, hood)
@@ -274,7 +275,7 @@ def _misses(attribution: "Attribution") -> bool:
     if delta is None:
         return False
     explained = abs(float(np.sum(attribution.scores)) - delta)
-    return abs(delta) > GAP * max(explained, GAP)
+    return abs(delta) > GAP * max(explained, 0.1)
 
 
 def _readable(word: str) -> bool:
