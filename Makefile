@@ -85,7 +85,7 @@ $(VENV)/dev-is-installed: $(SETUP) | $(BIN)/pip
 	@touch $(VENV)/demo-is-installed $@
 
 # Peers pin old versions of what we share; their own code runs with ours.
-$(VENV)/bench-is-installed: benchmarks/requirements.txt $(VENV)/demo-is-installed
+$(VENV)/bench-is-installed: benchmarks/requirements.txt $(VENV)/transformer-is-installed
 	@echo "== set-up: install what the benchmarks compare with into $(VENV)"
 	@$(PIP) -r benchmarks/requirements.txt
 	@$(PIP) --no-deps captum==0.9.0 keract==4.5.2

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = ("attribution", "activations", "neighbors")
+PARTS = ("attribution", "minilm", "activations", "neighbors")
 
 
 def main() -> int:
