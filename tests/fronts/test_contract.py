@@ -60,8 +60,15 @@ def callables(keras: Any) -> dict[str, Any]:
     return {"tokenizer": split, "preprocess": number}
 
 
+def ktrain(keras: Any) -> dict[str, Any]:
+    text = importlib.import_module("ktrain").text
+    known, labels = [" ".join(zoo.WORDS), "the film"], ["a", "b"]
+    *_, preproc = text.texts_from_array(known, labels, known, labels, maxlen=LENGTH, preprocess_mode="standard", verbose=0)
+    return {"tokenizer": preproc}
+
+
 MEMBERS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    make.__name__: make for make in (text_vectorization, keras_tokenizer, hugging_face, callables)
+    make.__name__: make for make in (text_vectorization, keras_tokenizer, hugging_face, callables, ktrain)
 }
 
 
