@@ -17,6 +17,7 @@ import kerasintrospect as ki
 from kerasintrospect.adapters.base import Adapter, adapt, adapters
 
 FAMILIES = ("keras", "tf_keras")
+EMBEDDINGS = ("Embedding", "ReversibleEmbedding")
 
 
 def models(family: str) -> list[tuple[Any, Any]]:
@@ -35,6 +36,13 @@ def hugging_face(family: str) -> list[tuple[Any, Any]]:
     return [(build("DistilBert"), {"input_ids": ids, "attention_mask": (ids != 0).astype(int)})]
 
 
+def keras_hub(family: str) -> list[tuple[Any, Any]]:
+    from adapters.test_keras_hub import arrays, build
+
+    model = build(layers=1)
+    return [(model, arrays(model))]
+
+
 def ktrain(family: str) -> list[tuple[Any, Any]]:
     model, inputs = models(family)[0]
     model.compile("adam", "categorical_crossentropy")
@@ -42,8 +50,11 @@ def ktrain(family: str) -> list[tuple[Any, Any]]:
     return [(importlib.import_module("ktrain").get_learner(model, train_data=(inputs, wanted)), inputs)]
 
 
-MEMBERS: dict[str, Callable[[str], list[tuple[Any, Any]]]] = {"hf_tf": hugging_face, "keras_model": models, "ktrain": ktrain}
-PAIRS = [("hf_tf", "tf_keras"), ("keras_model", "keras"), ("keras_model", "tf_keras"), ("ktrain", "tf_keras")]
+MEMBERS: dict[str, Callable[[str], list[tuple[Any, Any]]]] = {
+    "hf_tf": hugging_face, "keras_hub": keras_hub, "keras_model": models, "ktrain": ktrain,
+}  # fmt: skip
+PAIRS = [("hf_tf", "tf_keras"), ("keras_hub", "keras"), ("keras_model", "keras"), ("keras_model", "tf_keras"),
+         ("ktrain", "tf_keras")]  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids="-".join)
@@ -91,7 +102,7 @@ def test_the_parts_fit_together(made):
         inputs = tf.nest.map_structure(tf.constant, inputs)
         expected = adapter.model(inputs, training=False)
         assert np.allclose(adapter.call(inputs), getattr(expected, "logits", expected))
-        assert adapter.logits() in (None, "softmax", "sigmoid") and adapter.looks_up("Embedding")
+        assert adapter.logits() in (None, "softmax", "sigmoid") and any(map(adapter.looks_up, EMBEDDINGS))
 
 
 def test_a_walk_changes_nothing_and_repeats(made):
