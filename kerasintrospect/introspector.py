@@ -44,7 +44,7 @@ def wrap(
     """Wraps a Keras model; the model itself is never changed.
 
     Args:
-        model: Keras 3 or tf_keras Model (functional, Sequential, subclassed, Hugging Face), or a ktrain predictor or learner.
+        model: Keras 3, tf_keras or Hugging Face model, ktrain predictor or learner; black boxes: SavedModel, TF Lite, function.
         tokenizer: For models that take ids: a `TextVectorization` layer, a tf_keras `Tokenizer`, a Hugging Face fast
             tokenizer, or a function from a text to its tokens (then with `preprocess`). A `TextVectorization` inside the
             model is found without it.
@@ -97,7 +97,7 @@ class Introspector:
 
     @property
     def family(self) -> str:
-        """`"keras"` or `"tf_keras"`."""
+        """`"keras"` or `"tf_keras"`; `"tensorflow"` for SavedModels, TF Lite and functions."""
         return self._runner.adapter.family
 
     @property
@@ -110,10 +110,10 @@ class Introspector:
         embeddings = self._runner.scan().embeddings()
         front = self._runner.front
         return {
-            "name": self.model.name,
+            "name": self._runner.adapter.name,
             "family": self.family,
             "kind": self._runner.adapter.kind,
-            "parameters": int(self.model.count_params()),
+            "parameters": self._runner.adapter.parameters(),
             "embedding_site": ", ".join(map(str, embeddings)) or None,
             "text_front": None if front is None else type(front).__name__.removesuffix("Front"),
             "max_length": None if front is None else front.max_length,
@@ -158,7 +158,7 @@ class Introspector:
         Functional and Sequential graphs (nested and shared layers included) give a functional model that can be saved
         and loaded; subclassed models give one with `call`, `predict` and `export`.
         """
-        return truncate(self._runner, self._site(site))
+        return truncate(self._runner, self._site(site, inside=True))
 
     def tail(self, site: str) -> Tail:
         """The model behind a site: `tail(site)(truncate(site)(x)) == model(x)`.
@@ -166,7 +166,7 @@ class Introspector:
         Raises:
             CutError: if the site is no cut of the graph; it names what leads round it.
         """
-        return Tail(self._runner, self._site(site))
+        return Tail(self._runner, self._site(site, inside=True))
 
     def activations(self, inputs: Any, sites: str | Sequence[str], pool: str | None = None) -> Activations:
         """What goes through the sites, in one forward pass without what lies behind the last of them.
@@ -214,7 +214,7 @@ class Introspector:
         """
         arranged, output = self._arrange(inputs), self._find_output()
         chosen = [site] if isinstance(site, (str, Site)) else site
-        sites = None if chosen is None else [self._site(one) for one in chosen]
+        sites = None if chosen is None else [self._site(one, inside=True) for one in chosen]
         return attribute(self._runner, output, arranged, method, target, sites, score, baseline, seed, **options)
 
     def neighbors(
@@ -277,8 +277,8 @@ class Introspector:
                               "what it says of them is its answer to nothing.", KerasIntrospectWarning, stacklevel=3)
         return arranged
 
-    def _site(self, address: str | Site) -> Site:
-        return self._runner.scan().table.resolve(address)
+    def _site(self, address: str | Site, inside: bool = False) -> Site:
+        return self._runner.site(address, inside)
 
     def _find_output(self) -> Output:
         if self._output is None:
@@ -286,7 +286,7 @@ class Introspector:
         return self._output
 
     def _weights(self) -> Iterator[tuple[str, np.ndarray]]:
-        for weight in self.model.weights:
+        for weight in self._runner.adapter.weights():
             if hasattr(weight, "numpy"):  # tf_keras lists a handle of the vocabulary among the weights
                 yield getattr(weight, "path", weight.name), np.ascontiguousarray(weight.numpy())
 

@@ -18,14 +18,16 @@ from tqdm import tqdm
 
 from .activations import Activations
 from .adapters.base import Adapter
+from .adapters.boxes import closed
 from .errors import InputError
 from .fronts.base import Encoded, Front, check_texts, fronts
 from .inputs import Arranged, arrange, gather
 from .jit import loops
 from .pooling import join, pooled
 from .scan import Scan
-from .sites import Site
+from .sites import Site, parse
 from .taps import Edit
+from .text import NOWHERE, TokenRow, words
 from .tracing import Tracer
 
 __all__ = ["Runner"]
@@ -49,7 +51,8 @@ class Runner:
     ) -> None:
         self.adapter, self.front, self.batch_size = adapter, front, batch_size
         self.tracer, self._jit = Tracer(adapter, jit_compile), jit_compile
-        self._trims: bool | None = None  # whether cutting padding leaves the outputs as they are
+        self._is_closed = adapter.kind == "black box"  # whose padding cannot be filled with noise, so none of it is cut
+        self._trims = False if self._is_closed else None  # whether cutting padding leaves the outputs as they are
 
     @cached_property
     def fuses(self) -> bool:
@@ -63,6 +66,12 @@ class Runner:
     def signature(self, inputs: Any = None) -> Any:
         """See `Tracer.signature`."""
         return self.tracer.signature(self._sample(inputs))
+
+    def site(self, address: str | Site, inside: bool = False) -> Site:
+        """The complete address; `inside` says that the model must open there, which a black box does nowhere."""
+        if self._is_closed and (inside or parse(address).path):
+            raise closed(f"site={str(address)!r}")
+        return self.scan().table.resolve(address)
 
     def _sample(self, inputs: Any) -> Any:
         outside = self.front is not None and self.front.site is None
@@ -89,7 +98,8 @@ class Runner:
             raise InputError("There is no text to run. Received: an empty list")
         if self.front is None:
             self._find_front(texts)
-        return Encoded(np.array(texts, object), None, texts) if self.front is None else self.front.encode(texts)
+        found = Encoded(np.array(texts, object), None, texts) if self.front is None else self.front.encode(texts)
+        return _by_words(found, texts) if self._is_closed else found
 
     def _find_front(self, texts: Sequence[str]) -> None:
         """A single TextVectorization layer inside a model with one string input is its text front."""
@@ -221,6 +231,8 @@ class Runner:
 
     def summary(self) -> Site:
         """The input of the last layer that has weights: the model's own summary of an example."""
+        if self._is_closed:
+            return self.site(":out")
         table = self.scan().table
         rows = [row for row in table if row.path and row.calls and row.inputs[-1] and _weighs(self.tracer.layers[row.path])]
         leaves = [row for row in rows if not any(other.path.startswith(f"{row.path}.") for other in rows)]
@@ -246,6 +258,19 @@ def _parts(order: np.ndarray, lengths: np.ndarray | None, rows: int) -> Iterator
             end = min(end, int(np.searchsorted(lengths[order], longest, side="right")))
         yield order[start:end]
         start = end
+
+
+def _by_words(encoded: Encoded, texts: Sequence[str]) -> Encoded:
+    """Texts with their words for tokens, if nobody says where tokens stand: what a black box makes of a text is unknown."""
+    rows = [] if encoded.describe is None else encoded.describe(range(min(len(texts), 8)))
+    if any(span != NOWHERE for row in rows for span in row.spans):
+        return encoded
+
+    def describe(chosen: Sequence[int]) -> list[TokenRow]:
+        spans = [words(texts[i]) for i in chosen]
+        return [TokenRow(tuple(texts[i][a:b] for a, b in row), tuple(row)) for i, row in zip(chosen, spans, strict=True)]
+
+    return Encoded(encoded.inputs, None, texts, describe)
 
 
 def _is_text(inputs: Any) -> bool:

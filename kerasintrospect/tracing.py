@@ -37,7 +37,8 @@ class Tracer:
         self._functions: dict[Any, Compiled] = {}
         self._signature: Any = None
         self._scan: Scan | None = None
-        self._open_length = True  # whether the model can be traced with an open length
+        self._is_closed = adapter.kind == "black box"
+        self._open_length = not self._is_closed  # whether the model can be traced with an open length
 
     def scan(self, inputs: Any = None) -> Scan:
         """The shape-only trace; `inputs` are needed once for models that do not know what they take."""
@@ -62,14 +63,15 @@ class Tracer:
                 )
             leaves = tf.nest.map_structure(np.asarray, inputs)
             self._build(leaves)
-            self._signature = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *a.shape[1:]], _dtype(a)), leaves)
+            rest = (lambda a: [None] * (a.ndim - 1)) if self._is_closed else lambda a: a.shape[1:]
+            self._signature = tf.nest.map_structure(lambda a: tf.TensorSpec([None, *rest(a)], _dtype(a)), leaves)
         return self._signature
 
     def _build(self, leaves: Any) -> None:
         """Lets the model make its variables eagerly if it has none yet; they cannot be made while tracing."""
         import tensorflow as tf
 
-        if not self.adapter.model.built or self.adapter.kind == "subclassed":
+        if self.adapter.kind in ("subclassed", "black box") or not self.adapter.model.built:
             self.adapter.call(tf.nest.map_structure(lambda a: tf.constant(a[:1], _dtype(a)), leaves))
 
     def ask(
@@ -87,6 +89,10 @@ class Tracer:
         import tensorflow as tf
 
         tensors = tf.nest.map_structure(tf.convert_to_tensor, list(args))
+        if self._is_closed:  # runs without the lock: a function of the user's may ask another lens, and in another thread
+            with LOCK:
+                function = self._function(key, body, arranged, tensors)
+            return function(*tensors)
         with LOCK:
             try:
                 return self._function(key, body, arranged, tensors)(*tensors)

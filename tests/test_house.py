@@ -19,7 +19,7 @@ REPO = Path(__file__).resolve().parents[1]
 PACKAGE = Path(kerasintrospect.__file__).parent  # the wheel's, when the wheel is what is tested
 # A folder of interchangeable siblings -> the files that are its contract; all others are members.
 FAMILIES = {
-    "adapters": {"base", "loading", "walking"},
+    "adapters": {"base", "boxes", "loading", "walking"},
     "fronts": {"base"},
     "attribution": {"base", "blocks", "job", "points", "questions"},
     "probes": {"base"},

@@ -48,12 +48,12 @@ class Adapter(ABC):
     @property
     @abstractmethod
     def family(self) -> str:
-        """`"keras"` or `"tf_keras"`."""
+        """`"keras"` or `"tf_keras"`; `"tensorflow"` for a black box."""
 
     @property
     @abstractmethod
     def kind(self) -> str:
-        """`"functional"`, `"sequential"` or `"subclassed"`."""
+        """`"functional"`, `"sequential"`, `"subclassed"`, or `"black box"` for what has no layers in Python."""
 
     @property
     @abstractmethod
@@ -87,6 +87,19 @@ class Adapter(ABC):
     @abstractmethod
     def logits(self) -> str | None:
         """`"softmax"` or `"sigmoid"` if the model gives logits, to which its loss applies it; None if it gives no logits."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return str(self.model.name)
+
+    def weights(self) -> list[Any]:
+        """The weights, each with a name and `numpy()`."""
+        return list(self.model.weights)
+
+    def parameters(self) -> int | None:
+        """How many numbers the weights hold; None if that is not known."""
+        return int(self.model.count_params())
 
     def looks_up(self, class_name: str) -> bool:
         """Whether layers of this class look up token ids."""
@@ -145,6 +158,16 @@ class Wrapping(Adapter):
     def logits(self) -> str | None:
         return self.inner.logits()
 
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    def weights(self) -> list[Any]:
+        return self.inner.weights()
+
+    def parameters(self) -> int | None:
+        return self.inner.parameters()
+
     def looks_up(self, class_name: str) -> bool:
         return self.inner.looks_up(class_name)
 
@@ -167,13 +190,14 @@ def adapt(model: Any) -> Adapter:
             return _on_tensorflow(member.of(model))
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     raise InputTypeError(
-        f"wrap() takes a Keras 3 or tf_keras Model (functional, Sequential, subclassed, Hugging Face), or a ktrain predictor "
-        f"or learner. Received: an object of type {kind}"
+        f"wrap() takes a Keras 3 or tf_keras Model (functional, Sequential, subclassed, Hugging Face), a ktrain predictor or "
+        f"learner, or as a black box a tf.saved_model.load(folder), a tf.lite.Interpreter or a function that gives scores. "
+        f"Received: an object of type {kind}"
     )
 
 
 def _on_tensorflow(adapter: Adapter) -> Adapter:
-    name = adapter.module.backend.backend()
+    name = "tensorflow" if adapter.family == "tensorflow" else adapter.module.backend.backend()
     if name != "tensorflow":
         raise UnsupportedError(f"Keras runs on {name} in this process, and only on TensorFlow can a model be wrapped: set "
                                f"KERAS_BACKEND=tensorflow before keras is imported. Received: backend {name!r}")
@@ -184,11 +208,13 @@ def load_model(path: str | Path, trust: bool = False) -> Any:
     """Loads a saved model in its own family; nothing in the file is executed (`safe_mode`) unless `trust` allows it.
 
     Args:
-        path: A `.keras` or `.h5` file written by Keras 3 or tf_keras, or the folder of a ktrain predictor.
-        trust: Whether its author is trusted; needed for ktrain, which pickles its preprocessor.
+        path: A `.keras` or `.h5` file written by Keras 3 or tf_keras, or the folder of a ktrain predictor or a
+            SavedModel.
+        trust: Whether its author is trusted; needed for ktrain, which pickles its preprocessor, and for a SavedModel, which
+            is a program.
 
     Returns:
-        What `wrap` takes: a `keras.Model`, a `tf_keras.Model` or a ktrain predictor.
+        What `wrap` takes: a `keras.Model`, a `tf_keras.Model`, a ktrain predictor or a SavedModel.
 
     Raises:
         ModelFileError: if the file does not exist, is no model, or needs code that only its author has.
@@ -200,4 +226,5 @@ def load_model(path: str | Path, trust: bool = False) -> Any:
         model = adapters.get(name).load(file, trust)
         if model is not None:
             return model
-    raise ModelFileError(f"The file holds no Keras model (.keras or .h5) and no ktrain predictor. Received: {str(path)!r}")
+    raise ModelFileError(f"The file holds no Keras model (.keras or .h5), no ktrain predictor and no SavedModel. Received: "
+                         f"{str(path)!r}")  # fmt: skip

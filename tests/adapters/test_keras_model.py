@@ -50,15 +50,6 @@ def test_a_layer_is_no_model(keras):
         ki.wrap(keras.layers.Dense(3))
 
 
-def test_a_saved_model_without_layers_says_so(tmp_path: Path):
-    import keras
-    import tensorflow as tf
-
-    tiny(keras).export(str(tmp_path), verbose=False)
-    with pytest.raises(ki.InputTypeError, match="Received: an object of type tensorflow"):
-        ki.wrap(tf.saved_model.load(str(tmp_path)))
-
-
 def test_a_revived_model_runs_but_its_layers_are_out_of_reach(tmp_path: Path):
     import tf_keras
 
