@@ -51,7 +51,9 @@ class Scan:
                 continue
             for k in range(row.calls):
                 ids = next(iter(self.tensors[row.path, k, "in"].values()), None)  # none where they are ragged
-                if ids is not None and self._ancestors(ids, stop=None):
+                vectors = next(iter(self.tensors[row.path, k, "out"].values()), None)
+                looked_up = ids is not None and vectors is not None and vectors.shape.rank == ids.shape.rank + 1
+                if looked_up and self._ancestors(ids, stop=None):  # a head may use the table the other way round
                     found.append(self.table.resolve(Site(row.path, k if row.calls > 1 else None)))
         return found
 

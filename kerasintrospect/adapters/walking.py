@@ -27,8 +27,8 @@ def _children(layer: Any) -> Iterator[tuple[str, Any]]:
         for child in getattr(layer, "operations", layer.layers) if is_graph(layer) else layer.layers:
             yield child.name, child
     for name, value in list(vars(layer).items()):
-        holds = isinstance(value, (list, tuple, Mapping)) or hasattr(value, "call")
-        if holds and name not in _BOOKKEEPING and not name.startswith("_self_"):
+        listed = isinstance(value, (list, tuple, Mapping)) and not name.startswith("_self_")  # TensorFlow's bookkeeping
+        if (listed or hasattr(value, "call")) and name not in _BOOKKEEPING:
             yield name, value
 
 

@@ -34,8 +34,8 @@ class CallableFront(Front):
 
     @staticmethod
     def claims(tokenizer: Any, preprocess: Any) -> bool:
-        called = callable(tokenizer) and not hasattr(tokenizer, "get_vocab") and not hasattr(tokenizer, "get_vocabulary")
-        return called or tokenizer is None
+        theirs = any(hasattr(tokenizer, name) for name in ("get_vocab", "get_vocabulary", "tokenizer"))
+        return tokenizer is None or (callable(tokenizer) and not theirs)
 
     @property
     def max_length(self) -> int | None:

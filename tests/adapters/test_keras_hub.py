@@ -136,7 +136,6 @@ def test_texts_pass_the_preprocessor_of_the_task():
     assert lens.describe()["text_front"] == "KerasHub" and lens.describe()["max_length"] == 8
 
 
-@pytest.mark.xfail(strict=True, raises=ki.SiteError, reason="the walk passes over attributes called _self_...")
 def test_attention_inside_a_block_is_a_site():
     lens = ki.wrap(build(layers=1))
     given, block = arrays(lens.model), lens.model.backbone.get_layer("transformer_layer_0")

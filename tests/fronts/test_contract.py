@@ -67,8 +67,14 @@ def ktrain(keras: Any) -> dict[str, Any]:
     return {"tokenizer": preproc}
 
 
+def keras_hub(keras: Any) -> dict[str, Any]:
+    from fronts.test_keras_hub import word_pieces
+
+    return {"tokenizer": word_pieces(LENGTH)}
+
+
 MEMBERS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    make.__name__: make for make in (text_vectorization, keras_tokenizer, hugging_face, callables, ktrain)
+    make.__name__: make for make in (text_vectorization, keras_tokenizer, hugging_face, keras_hub, callables, ktrain)
 }
 
 
