@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import InputError, KerasIntrospectWarning
-from ..text import word_ids, words
+from ..text import NOWHERE, word_ids, words
 from .base import registry
 from .job import Job
 
@@ -40,8 +40,8 @@ def occlusion(job: Job, *, window: int = 1, stride: int = 1) -> None:
 
 
 def _windows(count: int, window: int, stride: int) -> list[slice]:
-    last = max(0, -(-(count - window) // stride))
-    return [slice(k * stride, min(k * stride + window, count)) for k in range(last + 1)] if count else []
+    starts = range(0, max(0, -(-(count - window) // stride)) * stride + 1, stride)
+    return [slice(k, min(k + window, count)) for k in starts] if count else []
 
 
 def _mean(count: int, slices: Sequence[slice], drops: np.ndarray) -> np.ndarray:
@@ -62,10 +62,11 @@ def _texts(job: Job, window: int, stride: int) -> None:
     for k in range(0, len(jobs), _ROWS):
         part = jobs[k : k + _ROWS]
         found[k : k + len(part)] = job.explain([text for _, text in part], [i for i, _ in part])
-    if not np.isfinite(found).all():
-        count = (~np.isfinite(found)).sum()
+    if count := int((~np.isfinite(found)).sum()):
         warnings.warn(f"{count} windows leave no token to the model: they score 0.", KerasIntrospectWarning, stacklevel=2)
     described, end = job.arranged.encoded.rows() or [], 0
+    if all(span == NOWHERE for row in described for span in row.spans) and any(row.tokens for row in described):
+        raise InputError("Where the tokens stand in the text only wrap(model, tokenizer=) can say. Received: preprocess= alone")
     width = max((len(row.tokens) for row in described), default=0)
     for i, row in enumerate(described):
         without, end = found[end : end + len(cuts[i])], end + len(cuts[i])
@@ -88,8 +89,7 @@ def _arrays(job: Job, window: int, stride: int) -> None:
     starts = job.baselines([leaf.astype(np.float32) for leaf in leaves])
     whole = job.explain_leaves(leaves)
     for place, (leaf, start) in enumerate(zip(leaves, starts, strict=True)):
-        count = leaf.shape[1]
-        slices, drops = _windows(count, window, stride), []
+        slices, drops = _windows(count := leaf.shape[1], window, stride), []
         for part in slices:
             changed = leaf.copy()
             changed[:, part] = start[:, part].astype(leaf.dtype)

@@ -87,3 +87,8 @@ def test_another_number_of_rows_is_refused(keras):
     lens = ki.wrap(model(keras), preprocess=lambda texts: number(texts)[:1])
     with pytest.raises(ki.InputError, match="one row per text. Received: 1 rows for 2 texts"):
         lens.predict([TEXT, TEXT])
+
+
+def test_words_cannot_be_taken_out_when_nobody_says_where_tokens_stand(keras):
+    with pytest.raises(ki.InputError, match="Where the tokens stand in the text"):
+        ki.wrap(model(keras), preprocess=number).attribute([TEXT], "occlusion", target=0)
