@@ -22,9 +22,8 @@ help:
 # MODEL=minilm or MODEL=ktrain fine-tunes a transformer instead, which needs more than the BiLSTM does.
 DEMO_minilm := huggingface_tweets
 DEMO_ktrain := ktrain_tweets
-DEMO := $(if $(MODEL),$(DEMO_$(MODEL)),demo_tweets)
+DEMO := $(if $(MODEL),$(or $(DEMO_$(MODEL)),$(error MODEL is minilm or ktrain. Received: MODEL=$(MODEL))),demo_tweets)
 demo: $(VENV)/$(if $(MODEL),transformer,demo)-is-installed
-	@test -n "$(DEMO)" || { echo "MODEL is minilm or ktrain. Received: MODEL=$(MODEL)" >&2; exit 2; }
 	@echo "== demo: train, wrap, debug (a few minutes on two cores)"
 	@$(BIN)/python examples/$(DEMO).py $(if $(KERAS),--keras $(KERAS)) $(ARGS)
 

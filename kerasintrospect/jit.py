@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 __all__ = ["Compiled", "loops"]
@@ -28,32 +29,34 @@ class Compiled:
     """
 
     def __init__(self, function: Any, policy: bool | str) -> None:
+        self._function, self._policy, self._barred = function, policy, policy is False
+        self._fused: dict[Any, Any] = {}  # by shape: TensorFlow warns of a function that it traces again and again
+        self._spent: dict[Any, float] = {}
+        # TensorFlow prunes whatever keeps no state by itself, and runs its own function faster than a pruned one.
+        kept = _stateful(function.graph)
+        self._plain = self._pruned if kept and _stateful(self._pruned.graph) < kept else _flat(function)
+
+    @cached_property
+    def _pruned(self) -> Any:
         import tensorflow as tf
 
-        self._outputs, self._policy = function.structured_outputs, policy
-        count = len(tf.nest.flatten(function.structured_input_signature))
-        pruned = _prune(function, count)
-        self._barred = policy is False or not _compiles(pruned.graph)
-        self._fuse: Any = lambda: tf.function(lambda *flat: pruned(*flat), autograph=False, jit_compile=True)
-        self._fused: dict[Any, Any] = {}  # by shape: TensorFlow warns of a function that it traces again and again
-        # TensorFlow prunes whatever keeps no state by itself, and runs its own function faster than a pruned one.
-        self._plain = pruned if _stateful(pruned.graph) < _stateful(function.graph) else _flat(function)
-        self._spent: dict[Any, float] = {}
+        return _prune(self._function, len(tf.nest.flatten(self._function.structured_input_signature)))
 
     def __call__(self, *args: Any) -> Any:
         import tensorflow as tf
 
-        flat = tf.nest.flatten(args)
-        found = self._run(flat)[: len(tf.nest.flatten(self._outputs))]
-        return tf.nest.pack_sequence_as(self._outputs, found)
+        outputs = self._function.structured_outputs
+        found = self._run(tf.nest.flatten(args))[: len(tf.nest.flatten(outputs))]
+        return tf.nest.pack_sequence_as(outputs, found)
 
     def _run(self, flat: Sequence[Any]) -> Any:
         import tensorflow as tf
 
         shape = tuple(tuple(tensor.shape) for tensor in flat)
-        if not self._barred and (self._policy is True or self._spent.get(shape, 0.0) > _WORTH):
+        wanted = not self._barred and (self._policy is True or self._spent.get(shape, 0.0) > _WORTH)
+        if wanted and self._compiles:
             try:
-                return self._fused.setdefault(shape, self._fused.get(shape) or self._fuse())(*flat)
+                return self._fuse(shape)(*flat)
             except tf.errors.OpError as error:
                 _LOG.info("XLA cannot compile this graph, which runs without it: %s", error)
                 self._barred = True
@@ -63,6 +66,18 @@ class Compiled:
             # The first call of a shape may have prepared it, which says nothing about the next one.
             self._spent[shape] = self._spent[shape] + time.perf_counter() - start if shape in self._spent else 0.0
         return found
+
+    @cached_property
+    def _compiles(self) -> bool:
+        return _compiles(self._pruned.graph)
+
+    def _fuse(self, shape: Any) -> Any:
+        import tensorflow as tf
+
+        if shape not in self._fused:
+            pruned = self._pruned
+            self._fused[shape] = tf.function(lambda *flat: pruned(*flat), autograph=False, jit_compile=True)
+        return self._fused[shape]
 
 
 def _prune(function: Any, count: int) -> Any:

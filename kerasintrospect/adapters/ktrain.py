@@ -52,9 +52,7 @@ class KtrainAdapter(Wrapping):
         return ktrain.load_predictor(str(path))
 
     def logits(self) -> str | None:
-        if getattr(self.outer, "preproc", None) is None:
-            return self.inner.logits()
-        several = getattr(self.outer.preproc, "multilabel", False)
+        several = getattr(getattr(self.outer, "preproc", None), "multilabel", False)
         return "sigmoid" if self.inner.logits() and several else self.inner.logits()
 
     def defaults(self) -> Mapping[str, Any]:

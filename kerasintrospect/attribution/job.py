@@ -194,7 +194,7 @@ class Job:
         for rows, leaves, mask, values, starts in self._prepared(step, only, found):
             parts: list[list[np.ndarray]] = [[] for _ in values]
             for k in range(0, len(alphas), step):
-                points = Points.of(len(rows), alphas[k : k + step], alphas[k : k + step])
+                points = Points.of(len(rows), alphas[k : k + step])
                 scores, asked = self._at("products", points, leaves, values, starts, only[rows])
                 values_at[rows, k : k + step] = scores[: len(points)].reshape(len(rows), -1)
                 for collected, products in zip(parts, asked, strict=True):
@@ -220,7 +220,7 @@ class Job:
         """(n,) F(x) - F(baseline), without gradients."""
         found = np.zeros(len(self.arranged), np.float32)
         for rows, leaves, _, values, starts in self._prepared(2, None, self._blocks):
-            points = Points.of(len(rows), (1.0, 0.0), (1.0, 1.0))
+            points = Points.of(len(rows), (1.0, 0.0))
             scores = self._at("ends", points, leaves, values, starts, rows)[: len(points)]
             found[rows] = scores[0::2] - scores[1::2]
         return found

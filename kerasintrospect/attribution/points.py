@@ -26,10 +26,10 @@ class Points:
     weight: np.ndarray
 
     @classmethod
-    def of(cls, count: int, alphas: Sequence[float], weights: Sequence[float]) -> Points:
-        """The same points for every one of `count` examples."""
+    def of(cls, count: int, alphas: Sequence[float], weights: Sequence[float] | None = None) -> Points:
+        """The same points for every one of `count` examples; the weights are 1 where nothing is summed over points."""
         owner = np.repeat(np.arange(count, dtype=np.int32), len(alphas))
-        return cls(owner, *(np.tile(np.asarray(values, np.float32), count) for values in (alphas, weights)))
+        return cls(owner, *(np.tile(np.asarray(values, np.float32), count) for values in (alphas, weights or [1.0] * len(alphas))))
 
     def __len__(self) -> int:
         return len(self.owner)

@@ -20,7 +20,7 @@ class KtrainFront(Front):
 
     def __init__(self, tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> None:
         kinds = {base.__name__ for base in type(tokenizer).__mro__}
-        length = max_length or tokenizer.maxlen
+        length = max_length or getattr(tokenizer, "maxlen", None)  # tables and images have none
         if "TransformersPreprocessor" in kinds:
             self._inner = fronts.get("hugging_face")(tokenizer.get_tokenizer(), None, adapter, length)
         elif "BERTPreprocessor" in kinds:

@@ -97,14 +97,8 @@ def test_a_folder_is_loaded_only_on_trust(transformer, tmp_path):
 
 
 def test_a_preprocessor_of_something_else_says_so():
-    class TabularPreprocessor:
-        maxlen = 3
-
-        def get_classes(self) -> list[str]:
-            return []
-
-    TabularPreprocessor.__module__ = "ktrain.tabular"
-    keras = importlib.import_module("tf_keras")
+    keras, vision = (importlib.import_module(name) for name in ("tf_keras", "ktrain.vision.preprocessor"))
+    images = vision.ImagePreprocessor(keras.preprocessing.image.ImageDataGenerator(), ["a", "b"])
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    with pytest.raises(ki.InputTypeError, match="Of ktrain's preprocessors those of texts"):
-        ki.wrap(model, tokenizer=TabularPreprocessor())
+    with pytest.raises(ki.InputTypeError, match="Of ktrain's preprocessors those of texts.*ImagePreprocessor"):
+        ki.wrap(model, tokenizer=images)

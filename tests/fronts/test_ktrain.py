@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+import importlib
 
 from kerasintrospect.fronts.ktrain import _names_of
 
 
-class Words:
-    index_word = {1: "a", 2: "good", 3: "film"}
-
-
-class Preproc:
-    tok, tok_dct = Words(), {(2, 3): 9}
-
-    def preprocess(self, texts: list[str]) -> np.ndarray:
-        return np.array([[0, 0, 1, 2, 3, 9, 7]])
-
-
 def test_n_grams_are_named_by_their_words():
-    assert _names_of(Preproc())("a good film") == ["a", "good", "film", "good film", "#7"]
+    text, known, labels = importlib.import_module("ktrain").text, ["a good film", "a bad film"], ["p", "n"]
+    *_, preproc = text.texts_from_array(
+        known, labels, known, labels, maxlen=8, preprocess_mode="standard", ngram_range=2, verbose=0
+    )
+    assert _names_of(preproc)("a good film") == ["a", "good", "film", "a good", "good film"]
