@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ["Points"]
 
@@ -26,10 +26,10 @@ class Points:
     weight: np.ndarray
 
     @classmethod
-    def of(cls, count: int, alphas: Sequence[float], weights: Sequence[float] | None = None) -> Points:
+    def of(cls, count: int, alphas: ArrayLike, weights: ArrayLike = 1.0) -> Points:
         """The same points for every one of `count` examples; the weights are 1 where nothing is summed over points."""
-        owner = np.repeat(np.arange(count, dtype=np.int32), len(alphas))
-        return cls(owner, *(np.tile(np.asarray(values, np.float32), count) for values in (alphas, weights or [1.0] * len(alphas))))
+        pair = np.broadcast_arrays(np.asarray(alphas, np.float32), np.asarray(weights, np.float32))
+        return cls(np.repeat(np.arange(count, dtype=np.int32), len(pair[0])), *(np.tile(values, count) for values in pair))
 
     def __len__(self) -> int:
         return len(self.owner)
