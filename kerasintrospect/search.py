@@ -6,22 +6,29 @@ the answer is that of a plain loop in double precision.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from typing import Any
 
+import joblib
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from kerasintrospect.errors import InputError, InputTypeError, KerasIntrospectWarning
 
 __all__ = ["Search", "matrix"]
 
 Array = npt.NDArray[Any]
-_BLOCK = 2**21  # scores held at once, 8 MB
+_BLOCK = 2**21  # scores that a thread holds at once, 8 MB
 _FLOOD = 2**18  # candidates held at once
-_ROWS = 256  # queries in one product
+_ROWS = 512  # queries in one product
+_THREADS = 8  # at most
+_FEW = 64  # queries that are not worth a thread
+_BLAS = threading.Lock()  # the number of its threads is a setting of the whole process
 
 
 def matrix(name: str, values: npt.ArrayLike) -> Array:
@@ -103,11 +110,12 @@ class Search:
         room = min(k, len(self.members))
         indices, distances = np.empty((len(queries), k), np.int64), np.full((len(queries), k), 2, np.float32)
         indices[:, room:] = self.empty[: k - room]
-        step = max(1, min(_ROWS, 2**16 // k))
-        for start in range(0, len(queries) if room else 0, step):
-            part = slice(start, start + step)
+
+        def fill(part: slice) -> None:
             found = self._block(queries[part], np.where(norms[part], norms[part], 1), room)
             indices[part, :room], distances[part, :room] = found
+
+        _spread(fill, len(queries) if room else 0, max(1, min(_ROWS, 2**15 // k)))
         if not norms.all():
             self._blind(norms == 0, indices, distances)
         return indices, distances
@@ -188,6 +196,23 @@ class Search:
         return index[order].reshape(n, k), distance.reshape(n, k)
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _spread(work: Callable[[slice], None], n: int, step: int) -> None:
+    """Gives parts of n rows to one thread a core, each with its own products, so that no core waits for the others."""
+    cores = min(joblib.cpu_count(), _THREADS)
+    step = min(step, max(-(-n // cores), _FEW))
+    parts = [slice(start, start + step) for start in range(0, n, step)]
+    if cores < 2 or len(parts) < 2:
+        any(map(work, parts))
+        return
+    with _BLAS, _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(cores) as pool:
+        any(pool.map(work, parts))
+
+
 def _pick(
     scores: Array, best: Array, floor_of: Callable[[Array], Array]
 ) -> tuple[Array, Array, tuple[Array, Array, Array] | None]:
@@ -202,17 +227,24 @@ def _pick(
     groups = columns // width if columns >= 2 * width else 0
     grid, rest = scores[:, : groups * width].reshape(n, groups, width), scores[:, groups * width :]
     tops = grid.max(1, initial=-np.inf)
-    best = np.partition(np.concatenate([best, tops, rest], 1), -k, 1)[:, -k:]
+    better = np.flatnonzero(np.maximum(tops.max(1), rest.max(1, initial=-np.inf)) > best[:, 0])
+    best[better] = np.partition(np.concatenate([best[better], tops[better], rest[better]], 1), -k, 1)[:, -k:]
     floor = floor_of(best[:, 0])
-    row, column = np.nonzero(tops >= floor[:, None])
-    row2, column2 = np.nonzero(rest >= floor[:, None])
+    row, column = _where(tops >= floor[:, None])
+    row2, column2 = _where(rest >= floor[:, None])
     if scores.dtype == np.float32 and len(row) * groups + len(row2) > max(_FLOOD, 2 * n * k * (groups + 1)):
         return best, floor, None
     inside = grid[row, :, column]
-    hit, group = np.nonzero(inside >= floor[row, None])
+    hit, group = _where(inside >= floor[row, None])
     rows = np.concatenate([row[hit], row2])
     found = np.concatenate([group * width + column[hit], groups * width + column2])
     return best, floor, (rows, found, np.concatenate([inside[hit, group], rest[row2, column2]]))
+
+
+def _where(mask: Array) -> tuple[Array, Array]:
+    """Rows and columns of what is true: np.nonzero, faster where little is."""
+    row, column = np.divmod(np.flatnonzero(mask), max(mask.shape[1], 1))
+    return row, column
 
 
 def _product(left: Array, right: Array, buffer: Array) -> Array:

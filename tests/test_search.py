@@ -1,10 +1,14 @@
 """Exact search equals a plain loop in double precision, whatever the rows are like, and its memory is bounded."""
 
+import contextlib
 import re
+import threading
 import tracemalloc
 
+import joblib
 import numpy as np
 import pytest
+import threadpoolctl
 
 from kerasintrospect import search
 from kerasintrospect.errors import InputError, InputTypeError, KerasIntrospectWarning
@@ -111,6 +115,31 @@ def test_float64_takes_over_where_float32_sees_no_difference(monkeypatch):
     kinds.clear()
     Search(awkward("far from the origin"), False).nearest(awkward("far from the origin")[:50], 3)
     assert set(kinds) == {np.dtype(np.float32)}
+
+
+@METRICS
+def test_threads_share_many_queries(cosine, monkeypatch):
+    rows = np.random.default_rng(0).standard_normal((2000, 9)).astype(np.float32)
+    queries = np.concatenate([rows[:300], np.zeros((1, 9), np.float32)])
+    found, threads = [], []
+    block = Search._block
+
+    def watched(self, *args):
+        threads.append(threading.get_ident())
+        assert blas() == {1} or cores == 1
+        return block(self, *args)
+
+    def blas():
+        return {library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"}
+
+    before = blas()
+    monkeypatch.setattr(Search, "_block", watched)
+    for cores in (1, 3):
+        monkeypatch.setattr(joblib, "cpu_count", lambda n=cores: n)
+        with pytest.warns(KerasIntrospectWarning, match="300") if cosine else contextlib.nullcontext():
+            found.append(Search(rows, cosine).nearest(queries, 4))
+    np.testing.assert_array_equal(*(indices for indices, _ in found))
+    assert len(threads) == 4 and threading.get_ident() not in threads[1:] and blas() == before
 
 
 # Ties
