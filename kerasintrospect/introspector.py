@@ -131,7 +131,7 @@ class Introspector:
         """Class scores.
 
         Args:
-            inputs: A list of str, or what the model takes.
+            inputs: A list of str (or of pairs of str, for models that read two texts), or what the model takes.
             edits: Per site what takes the place of its activation: a function of the tensor, or a number or array that
                 is broadcast to it.
 

@@ -4,13 +4,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, InputTypeError
+from .pairs import as_pair, changed
 from .text import Span, words
 
 __all__ = ["TrainingSet", "class_ids", "paired", "positive", "strings"]
@@ -24,7 +25,7 @@ def strings(texts: Iterable[str], name: str, notes: list[str]) -> list[str]:
     """Checks a list of texts.
 
     Args:
-        texts: The texts.
+        texts: The texts, or pairs of texts.
         name: The name of the argument, for messages.
         notes: Takes a sentence for each thing that a reader of the results should know.
 
@@ -37,7 +38,7 @@ def strings(texts: Iterable[str], name: str, notes: list[str]) -> list[str]:
     """
     if isinstance(texts, str) or not isinstance(texts, Iterable):
         raise InputTypeError(f"`{name}` has to be a list of texts. Received: {name}={_short(texts)}.")
-    texts = list(texts)
+    texts = [as_pair(text) for text in texts]
     if not texts:
         raise InputError(f"`{name}` has to hold at least one text. Received: {name}=[].")
     for position, text in enumerate(texts):
@@ -47,7 +48,7 @@ def strings(texts: Iterable[str], name: str, notes: list[str]) -> list[str]:
                 f"(of type {type(text).__name__}). Drop rows without a text first."
             )
     _note(notes, sum(not text.strip() for text in texts), f"of `{name}`", "empty")
-    whole = [_SURROGATE.sub("\ufffd", text) for text in texts]
+    whole = [changed(text, partial(_SURROGATE.sub, "\ufffd")) for text in texts]
     broken = sum(old != new for old, new in zip(texts, whole, strict=True))
     _note(notes, broken, f"of `{name}`", "no valid Unicode; half characters were replaced by \ufffd")
     return whole

@@ -20,7 +20,7 @@ from .activations import Activations
 from .adapters.base import Adapter
 from .adapters.boxes import closed
 from .errors import InputError
-from .fronts.base import Encoded, Front, check_texts, fronts
+from .fronts.base import Encoded, Front, check_texts, fronts, is_text
 from .inputs import Arranged, arrange, gather
 from .jit import loops
 from .pooling import join, pooled
@@ -91,9 +91,9 @@ class Runner:
 
     def encode(self, inputs: Any) -> Encoded:
         """Texts through the front; arrays and datasets as they are."""
-        if not _is_text(inputs):
+        if not is_text(inputs):
             return Encoded(gather(inputs))
-        texts = check_texts(inputs)
+        texts = check_texts(inputs, self.front is not None and self.front.pairs)
         if not texts:
             raise InputError("There is no text to run. Received: an empty list")
         if self.front is None:
@@ -271,14 +271,6 @@ def _by_words(encoded: Encoded, texts: Sequence[str]) -> Encoded:
         return [TokenRow(tuple(texts[i][a:b] for a, b in row), tuple(row)) for i, row in zip(chosen, spans, strict=True)]
 
     return Encoded(encoded.inputs, None, texts, describe)
-
-
-def _is_text(inputs: Any) -> bool:
-    if isinstance(inputs, np.ndarray) or hasattr(inputs, "iloc"):
-        return np.asarray(inputs).dtype.kind in "OUS"
-    if isinstance(inputs, (str, bytes)):
-        return True
-    return isinstance(inputs, (list, tuple)) and (not inputs or isinstance(inputs[0], (str, bytes)) or inputs[0] is None)
 
 
 def _noisy(value: Any, mask: Any) -> Any:

@@ -30,7 +30,7 @@ FAMILIES = {
 ORDER = [
     {"errors"},
     {"registry"},
-    {"text", "sites", "search", "jit"},
+    {"text", "pairs", "sites", "search", "jit"},
     {"activations"},
     {"taps", "adapters"},
     {"scan", "fronts"},

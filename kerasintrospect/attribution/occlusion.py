@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import InputError, KerasIntrospectWarning
+from ..pairs import replaced
 from ..text import NOWHERE, word_ids, words
 from .base import registry
 from .job import Job
@@ -57,7 +58,8 @@ def _texts(job: Job, window: int, stride: int) -> None:
     texts, mask = list(job.arranged.encoded.texts or ()), job.arranged.mask
     places = [words(text) for text in texts]
     cuts = [_windows(len(spans), window, stride) for spans in places]
-    jobs = [(i, _without(texts[i], places[i][part], job.replacement())) for i in range(len(texts)) for part in cuts[i]]
+    jobs = [(i, replaced(texts[i], places[i][part][0][0], places[i][part][-1][1], job.replacement()))
+            for i in range(len(texts)) for part in cuts[i]]  # fmt: skip
     whole, found = job.explain(texts, range(len(texts))), np.zeros(len(jobs), np.float32)
     for k in range(0, len(jobs), _ROWS):
         part = jobs[k : k + _ROWS]
@@ -78,10 +80,6 @@ def _texts(job: Job, window: int, stride: int) -> None:
         line = np.zeros(len(kept), np.float32)
         line[kept] = share
         job.write(0, np.array([i]), line[None], kept[None])
-
-
-def _without(text: str, spans: Sequence[tuple[int, int]], replacement: str) -> str:
-    return text[: spans[0][0]] + replacement + text[spans[-1][1] :]
 
 
 def _arrays(job: Job, window: int, stride: int) -> None:

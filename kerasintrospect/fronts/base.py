@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import InputError, InputTypeError
+from ..pairs import Pair, as_pair
 from ..registry import Registry
 from ..sites import Site
 from ..text import TokenRow
 
-__all__ = ["Encoded", "Front", "check_texts", "find_front", "fronts", "locate"]
+__all__ = ["Encoded", "Front", "check_texts", "find_front", "fronts", "is_text", "locate"]
 
 fronts: Registry[type[Front]] = Registry("kerasintrospect.fronts", "text front")
 
@@ -53,6 +54,7 @@ class Front(ABC):
     """From texts to model inputs."""
 
     priority: ClassVar[int] = 0  # fronts for one kind of tokenizer are asked before those for functions
+    pairs: bool = False  # whether it takes two texts as one
     site: Site | None = None  # where the model takes what `encode` gives; None: as its own input
     read: Callable[[Any], tuple[Any, Any]]  # for a front inside the model: from strings to (strings, ids) at the site
 
@@ -107,18 +109,32 @@ def width_of(adapter: Any) -> int | None:
     return widths.pop() if len(widths) == 1 else None
 
 
-def check_texts(inputs: Any) -> list[str]:
-    """A list of str from what the user gave as texts.
+def is_text(inputs: Any) -> bool:
+    """Whether the user gave texts, or what should have been some, and not arrays."""
+    if isinstance(inputs, np.ndarray) or hasattr(inputs, "iloc"):
+        return np.asarray(inputs).dtype.kind in "OUS"
+    if isinstance(inputs, (str, bytes)):
+        return True
+    first = inputs[0] if isinstance(inputs, (list, tuple)) and inputs else ""
+    return isinstance(inputs, (list, tuple)) and (first is None or isinstance(as_pair(first), (str, bytes)))
+
+
+def check_texts(inputs: Any, pairs: bool = False) -> list[str]:
+    """A list of str, or of `Pair`, from what the user gave as texts.
 
     Raises:
-        InputTypeError: if it is one bare string, or holds something else than strings.
+        InputTypeError: if it is one bare string, or holds something else than strings, or pairs that nobody can encode.
     """
     if isinstance(inputs, (str, bytes)):
         raise InputTypeError(f"Texts come as a list of str, also a single one. Received: {inputs!r}")
     if not hasattr(inputs, "__iter__"):
         raise InputTypeError(f"Texts come as a list of str. Received: an object of type {type(inputs).__name__}")
-    texts = np.asarray(inputs, dtype=object).ravel().tolist() if hasattr(inputs, "shape") else list(inputs)
+    texts = np.asarray(inputs, dtype=object).tolist() if hasattr(inputs, "shape") else list(inputs)
     for i, text in enumerate(texts):
+        text = texts[i] = as_pair(text[0] if isinstance(text, list) and len(text) == 1 else text)
+        if isinstance(text, Pair) and not pairs:
+            raise InputTypeError("Pairs of texts go with a model that has a Hugging Face tokenizer. Received: "
+                                 f"inputs[{i}]={(text.first, text.second)!r}")
         if isinstance(text, bytes):
             texts[i] = text.decode("utf-8", "replace")
         elif not isinstance(text, str):

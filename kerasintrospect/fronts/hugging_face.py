@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, InputTypeError
+from ..pairs import Pair
 from ..text import NOWHERE, TokenRow
 from .base import Encoded, Front, fronts, width_of
 
@@ -22,6 +24,8 @@ class HuggingFaceFront(Front):
 
     The inputs are those of its arrays that the model has inputs for by name, or for a model with one input the ids.
     """
+
+    pairs = True
 
     def __init__(self, tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> None:
         if not getattr(tokenizer, "is_fast", False):
@@ -45,7 +49,7 @@ class HuggingFaceFront(Front):
     def encode(self, texts: Sequence[str]) -> Encoded:
         cut = {"truncation": True, "max_length": self._length} if self._length else {"truncation": False}
         pad: Any = "max_length" if self._width else True
-        made = self._tokenizer(list(texts), padding=pad, return_offsets_mapping=True, return_tensors="np", **cut)
+        made = self._tokenizer(_given(texts), padding=pad, return_offsets_mapping=True, return_tensors="np", **cut)
         mask = made["attention_mask"].astype(bool)
         names = self._adapter.input_names()
         arrays = {key: value for key, value in made.items() if key != "offset_mapping"}
@@ -64,12 +68,22 @@ class HuggingFaceFront(Front):
         ids = made["input_ids"][i][mask[i]].tolist()
         special = set(self._tokenizer.all_special_ids) - {self._tokenizer.unk_token_id}
         offsets = made["offset_mapping"][i][mask[i]].tolist()
+        shift = text.offset if isinstance(text, Pair) else 0
         spans = [
-            NOWHERE if token in special or start == end else (start, end)
-            for token, (start, end) in zip(ids, offsets, strict=True)
+            NOWHERE if token in special or start == end else (start + (part or 0) * shift, end + (part or 0) * shift)
+            for token, (start, end), part in zip(ids, offsets, compress(made.sequence_ids(i), mask[i]), strict=True)
         ]
         ends = [end for _, end in spans if end >= 0]
-        full = self._tokenizer(text, truncation=False)["input_ids"] if self._length and len(ids) >= self._length else ids
+        long = self._length and len(ids) >= self._length
+        full = self._tokenizer(_given([text]), truncation=False)["input_ids"][0] if long else ids
         unknown = tuple(token == self._tokenizer.unk_token_id for token in ids)
         truncated = len(full) > len(ids) and max(ends, default=0) <= len(text)
         return TokenRow(tuple(self._tokenizer.convert_ids_to_tokens(ids)), tuple(spans), truncated, unknown)
+
+
+def _given(texts: Sequence[str]) -> list[Any]:
+    """Strings or tuples, of which a tokenizer takes one or the other."""
+    single = next((text for text in texts if not isinstance(text, Pair)), None)
+    if single is not None and any(isinstance(text, Pair) for text in texts):
+        raise InputError(f"Texts come all in pairs or all alone. Received: pairs, and {single!r}")
+    return [(text.first, text.second) if isinstance(text, Pair) else text for text in texts]

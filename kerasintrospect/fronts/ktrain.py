@@ -32,6 +32,8 @@ class KtrainFront(Front):
         else:
             raise InputTypeError(f"Of ktrain's preprocessors those of texts can be used. Received: {type(tokenizer).__name__}")
 
+        self.pairs = self._inner.pairs
+
     @staticmethod
     def claims(tokenizer: Any, preprocess: Any) -> bool:
         modules = {base.__module__.split(".")[0] for base in type(tokenizer).__mro__}

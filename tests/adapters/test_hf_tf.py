@@ -43,7 +43,7 @@ def tokenizer() -> Any:
 def build(name: str, **options: Any) -> Any:
     transformers = importlib.import_module("transformers")
     importlib.import_module("tf_keras").utils.set_random_seed(1)
-    config = getattr(transformers, f"{name}Config")(**FAMILIES[name][0] | options)
+    config = getattr(transformers, f"{name}Config")(**FAMILIES[name][0] | {"initializer_range": 0.3} | options)  # by default nothing makes a difference
     return getattr(transformers, f"TF{name}ForSequenceClassification")(config)
 
 
@@ -80,13 +80,13 @@ def test_gradients_are_those_of_the_logits_by_finite_differences(wrapped):
     found = lens.attribute(TEXTS[:1], "saliency", target="LABEL_1", abs=False)
     assert found.sites == (FAMILIES[name][2],)
     made, names = tokenizer()(TEXTS[:1], return_tensors="np"), lens._runner.adapter.input_names()
-    encoded, site, step = {key: made[key] for key in names}, FAMILIES[name][2], 1e-2
+    encoded, site, step = {key: made[key] for key in names}, FAMILIES[name][2], 1e-3
 
     def score(shift: float) -> float:
         edits = {site: lambda value: value + shift}
         return float(logit(lens, encoded, edits))
 
-    assert (score(step) - score(-step)) / (2 * step) == pytest.approx(found.scores.sum(), abs=2e-3)
+    assert (score(step) - score(-step)) / (2 * step) == pytest.approx(found.scores.sum(), rel=1e-2, abs=2e-3)
 
 
 def logit(lens: Any, inputs: dict[str, Any], edits: dict[str, Any]) -> Any:
@@ -117,3 +117,63 @@ def test_a_model_without_a_head_gives_its_last_hidden_state():
     found = ki.wrap(model, tokenizer=tokenizer()).activations(TEXTS, "bert.encoder.layer[1]", pool=None)
     state = model(dict(tokenizer()(TEXTS, padding=True, return_tensors="tf")), training=False).last_hidden_state.numpy()
     assert np.allclose(found["bert.encoder.layer[1]"][found.mask], state[:, : found.mask.shape[1]][found.mask], atol=1e-5)
+
+
+# Pairs of texts
+
+PAIRS = [("I loved this film !", "the actor"), ("the end", "i love the actor , this is the end !"), ("this\nfilm", "the film")]
+
+
+@pytest.fixture(scope="module")
+def nli() -> Any:
+    return ki.wrap(build("Bert"), tokenizer=tokenizer())
+
+
+def test_pairs_are_encoded_with_their_segments(nli):
+    encoded = dict(tokenizer()(PAIRS, padding=True, return_tensors="tf"))
+    assert encoded["token_type_ids"].numpy().any()
+    logits = nli.model(encoded, training=False).logits.numpy()
+    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    assert np.allclose(nli.predict(PAIRS).scores, expected, atol=1e-5)
+    assert np.allclose(nli.predict([list(pair) for pair in PAIRS]).scores, expected, atol=1e-5)
+    assert np.allclose(nli.predict(np.array(PAIRS, object)).scores, expected, atol=1e-5)
+    joined = nli.predict([" ".join(pair) for pair in PAIRS]).scores
+    assert np.abs(joined - expected).max() > 1e-4
+
+
+def test_the_words_of_a_pair_stand_in_both_texts(nli):
+    found = nli.attribute(PAIRS, "saliency")
+    for record, (first, second) in zip(found, PAIRS, strict=True):
+        assert record.text == f"{first}\n{second}"
+        assert [word.text for word in record.words()] == f"{first} {second}".split()
+        assert all(word.score > 0 for word in record.words())
+
+
+def test_occlusion_takes_words_out_of_the_text_that_holds_them(nli):
+    whole = nli.predict(PAIRS[:1]).scores[0]
+    label = int(whole.argmax())
+    found = nli.attribute(PAIRS[:1], "occlusion", score="probability")[0].words()
+    without = nli.predict([("I this film !", "the actor"), ("I loved this film !", "the ")]).scores[:, label]
+    assert found[1].score == pytest.approx(whole[label] - without[0], abs=1e-6)
+    assert found[-1].score == pytest.approx(whole[label] - without[1], abs=1e-6)
+    across = nli.attribute(PAIRS[:1], "occlusion", score="probability", window=2, stride=2)[0].words()
+    both = nli.predict([("I loved this film ", " actor")]).scores[0, label]  # "!" and "the"
+    assert across[4].score + across[5].score == pytest.approx(2 * (whole[label] - both), abs=1e-6)
+
+
+def test_pairs_are_debugged_and_compared(nli):
+    labels = [(int(label) + 1) % 3 for label in nli.predict(PAIRS).labels]
+    report = nli.debug(PAIRS, labels, PAIRS, labels, k=2)
+    assert len(report.errors) == 3
+    index = nli.neighbors(PAIRS, labels)
+    assert index.query(PAIRS[:1], k=1).texts == [["I loved this film !\nthe actor"]]
+
+
+def test_pairs_that_nobody_can_encode_are_refused(nli):
+    with pytest.raises(ki.InputError, match="all in pairs or all alone.*the end"):
+        nli.predict([PAIRS[0], "the end"])
+    keras = importlib.import_module("keras")
+    layer = keras.layers.TextVectorization(vocabulary=["the", "end"])
+    model = keras.Sequential([keras.Input((1,), dtype="string"), layer, keras.layers.Embedding(4, 2), keras.layers.Flatten()])
+    with pytest.raises(ki.InputTypeError, match=r"Hugging Face tokenizer.*inputs\[0\]=\('I loved this film !', 'the actor'\)"):
+        ki.wrap(model).predict(PAIRS)
