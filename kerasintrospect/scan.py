@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,14 +26,14 @@ class Scan:
         inputs: The placeholders, flat.
         outputs: The outputs, flat.
         tensors: (path, call, part) -> tensors by key.
-        looks_up: See `Adapter.looks_up`.
+        tables: The paths of layers that look up token ids.
     """
 
     table: SiteTable
     inputs: list[Any]
     outputs: list[Any]
     tensors: Mapping[tuple[str, int, str], Mapping[int | str, Any]]
-    looks_up: Callable[[str], bool]
+    tables: frozenset[str]
 
     def tensor(self, site: Site) -> Any:
         """The symbolic tensor at a resolved site."""
@@ -47,7 +47,7 @@ class Scan:
         """
         found = []
         for row in self.table:
-            if not self.looks_up(row.class_name):
+            if row.path not in self.tables:
                 continue
             for k in range(row.calls):
                 ids = next(iter(self.tensors[row.path, k, "in"].values()), None)  # none where they are ragged
@@ -157,8 +157,8 @@ def scan(adapter: Adapter, layers: Mapping[str, Any], aliases: Mapping[str, str]
     rows = tuple(_rows(layers, aliases, outer, inside))
     outputs = [tensor for tensor in tf.nest.flatten(function.structured_outputs) if tensor is not None]
     specs = [t for t in graph.inputs if t.dtype not in (tf.resource, tf.variant)]
-    return Scan(SiteTable(rows), specs[: len(tf.nest.flatten(signature))], list(graph.outputs)[: len(outputs)], outer,
-                adapter.looks_up)  # fmt: skip
+    tables = frozenset(path for path, layer in layers.items() if adapter.looks_up(layer))
+    return Scan(SiteTable(rows), specs[: len(tf.nest.flatten(signature))], list(graph.outputs)[: len(outputs)], outer, tables)
 
 
 def _rows(

@@ -179,6 +179,20 @@ def test_only_what_looks_up_an_input_is_an_embedding_of_it(keras):
     assert list(map(str, lens._runner.scan().embeddings())) == ["token#0", "token#1"]
 
 
+def test_a_table_of_the_users_own_class_is_one_too(keras):
+    class Vectors(keras.layers.Embedding):
+        def call(self, ids: Any) -> Any:
+            return 2 * super().call(ids)
+
+    ids = keras.Input((None,), dtype="int32")
+    model = keras.Model(ids, keras.layers.GlobalAveragePooling1D()(Vectors(zoo.VOCABULARY, zoo.UNITS, name="own")(ids)))
+    lens = ki.wrap(model)
+    assert list(map(str, lens._runner.scan().embeddings())) == ["own"]
+    found = lens.attribute(zoo.numbers(), "input_x_gradient", target=1)
+    table = model.get_layer("own").get_weights()[0]
+    assert np.allclose(found.scores, 2 * table[zoo.numbers()][:, :, 1] / zoo.WIDTH, atol=1e-6)
+
+
 # Heads
 
 

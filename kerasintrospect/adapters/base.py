@@ -101,9 +101,9 @@ class Adapter(ABC):
         """How many numbers the weights hold; None if that is not known."""
         return int(self.model.count_params())
 
-    def looks_up(self, class_name: str) -> bool:
-        """Whether layers of this class look up token ids."""
-        return class_name == "Embedding"
+    def looks_up(self, layer: Any) -> bool:
+        """Whether a layer looks up token ids."""
+        return any(base.__name__ == "Embedding" for base in type(layer).__mro__)
 
     def defaults(self) -> Mapping[str, Any]:
         """What `wrap` takes where the user gives nothing: `tokenizer`, `class_names`, both or none."""
@@ -168,8 +168,8 @@ class Wrapping(Adapter):
     def parameters(self) -> int | None:
         return self.inner.parameters()
 
-    def looks_up(self, class_name: str) -> bool:
-        return self.inner.looks_up(class_name)
+    def looks_up(self, layer: Any) -> bool:
+        return self.inner.looks_up(layer)
 
     def defaults(self) -> Mapping[str, Any]:
         return self.inner.defaults()

@@ -51,8 +51,9 @@ class HuggingFaceModel(Wrapping):
             return None
         return "sigmoid" if config.problem_type == "multi_label_classification" else "softmax"
 
-    def looks_up(self, class_name: str) -> bool:
-        return class_name == "Embedding" or (class_name.startswith("TF") and class_name.endswith("Embeddings"))
+    def looks_up(self, layer: Any) -> bool:
+        name = type(layer).__name__
+        return self.inner.looks_up(layer) or (name.startswith("TF") and name.endswith("Embeddings"))
 
     def defaults(self) -> Mapping[str, Any]:
         names = self.model.config.id2label

@@ -38,8 +38,8 @@ class KerasHubAdapter(Wrapping):
             found = "softmax"
         return None if found == "softmax" and self.model.num_classes < 2 else found
 
-    def looks_up(self, class_name: str) -> bool:
-        return class_name == self._table
+    def looks_up(self, layer: Any) -> bool:
+        return type(layer).__name__ == self._table
 
     def defaults(self) -> Mapping[str, Any]:
         preprocessor = getattr(self.model, "preprocessor", None)
