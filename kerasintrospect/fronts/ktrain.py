@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..errors import InputTypeError
+from ..text import TokenRow
 from .base import Encoded, Front, fronts
 
 __all__ = ["KtrainFront"]
@@ -20,11 +23,12 @@ class KtrainFront(Front):
 
     def __init__(self, tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | None) -> None:
         kinds = {base.__name__ for base in type(tokenizer).__mro__}
+        self._bert: Any = tokenizer if "BERTPreprocessor" in kinds else None
         length = max_length or getattr(tokenizer, "maxlen", None)  # tables and images have none
         if "TransformersPreprocessor" in kinds:
             self._inner = fronts.get("hugging_face")(tokenizer.get_tokenizer(), None, adapter, length)
         elif "BERTPreprocessor" in kinds:
-            self._inner = fronts.get("callables")(tokenizer.tok.tokenize, tokenizer.preprocess, adapter, None)
+            self._inner = fronts.get("callables")(_pieces_of(tokenizer), tokenizer.preprocess, adapter, None)
         elif "StandardTextPreprocessor" in kinds and tokenizer.ngram_range == 1:
             self._inner = fronts.get("keras_tokenizer")(tokenizer.tok, tokenizer.preprocess, adapter, length)
         elif "StandardTextPreprocessor" in kinds:
@@ -44,10 +48,27 @@ class KtrainFront(Front):
         return self._inner.max_length
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        return self._inner.encode(texts)
+        found = self._inner.encode(texts)
+        return replace(found, describe=partial(self._marked, found)) if self._bert else found
+
+    def _marked(self, found: Encoded, rows: Sequence[int]) -> list[TokenRow]:
+        """The tokens of keras_bert, which stand for too long a text as for one of that length."""
+        made = zip(rows, found.describe(rows) if found.describe else (), strict=True)
+        tokenize, size = self._bert.tok.tokenize, self._bert.maxlen
+        return [replace(row, truncated=len(tokenize((found.texts or ())[i])) > size) for i, row in made]
 
     def identity(self) -> str:
         return f"ktrain {self._inner.identity()}"
+
+
+def _pieces_of(preproc: Any) -> Any:
+    """The pieces that keras_bert keeps of a text: of too many the first, and the mark at the end."""
+
+    def pieces(text: str) -> list[str]:
+        found = preproc.tok.tokenize(text)
+        return found if len(found) <= preproc.maxlen else [*found[: preproc.maxlen - 1], found[-1]]
+
+    return pieces
 
 
 def _names_of(preproc: Any) -> Any:

@@ -43,7 +43,8 @@ def tokenizer() -> Any:
 def build(name: str, **options: Any) -> Any:
     transformers = importlib.import_module("transformers")
     importlib.import_module("tf_keras").utils.set_random_seed(1)
-    config = getattr(transformers, f"{name}Config")(**FAMILIES[name][0] | {"initializer_range": 0.3} | options)  # by default nothing makes a difference
+    wide = {"initializer_range": 0.3}  # by default nothing makes a difference
+    config = getattr(transformers, f"{name}Config")(**FAMILIES[name][0] | wide | options)
     return getattr(transformers, f"TF{name}ForSequenceClassification")(config)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,50 @@ BAD = ["a bad film", "what a bad day", "i hated it", "so bad , so sad", "sad day
 TEXTS, LABELS = (GOOD + BAD) * 4, (["fine"] * 5 + ["poor"] * 5) * 4
 
 
-def standard(name: str, ngrams: int = 1) -> tuple[Any, Any]:
+def standard(name: str, ngrams: int = 1, labels: list[Any] = LABELS, mode: str = "standard") -> tuple[Any, Any]:
     """A trained learner and its preprocessor."""
     ktrain = importlib.import_module("ktrain")
     importlib.import_module("tf_keras").utils.set_random_seed(0)
     train, test, preproc = ktrain.text.texts_from_array(
-        TEXTS, LABELS, TEXTS[:10], LABELS[:10], maxlen=8, max_features=60, preprocess_mode="standard", ngram_range=ngrams,
-        verbose=0,
+        TEXTS, labels, TEXTS[:10], labels[:10], maxlen=8, max_features=60, preprocess_mode=mode, ngram_range=ngrams,
+        lang="en", verbose=0,
     )  # fmt: skip
-    model = ktrain.text.text_classifier(name, train, preproc=preproc, verbose=0)
+    make = ktrain.text.text_classifier if isinstance(labels[0], str) else ktrain.text.text_regression_model
+    model = make(name, train, preproc=preproc, verbose=0)
     learner = ktrain.get_learner(model, train_data=train, val_data=test, batch_size=8)
     learner.fit(0.02, 2, verbose=0)
     return learner, preproc
+
+
+def google_bert(place: Path) -> None:
+    """A BERT as Google published it, tiny and fresh, where ktrain looks for it before it downloads it."""
+    import tensorflow as tf
+
+    place.mkdir(parents=True)
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted({word for text in TEXTS for word in text.split()})]
+    (place / "vocab.txt").write_text("\n".join(pieces) + "\n")
+    config = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
+              "hidden_act": "gelu", "vocab_size": len(pieces), "max_position_embeddings": 40, "type_vocab_size": 2}  # fmt: skip
+    (place / "bert_config.json").write_text(json.dumps(config))
+    embeddings = {"word": len(pieces), "position": 40, "token_type": 2}
+    shapes = {f"bert/embeddings/{name}_embeddings": (size, 16) for name, size in embeddings.items()}
+    shapes |= {"cls/predictions/output_bias": (len(pieces),), "cls/seq_relationship/output_weights": (2, 16),
+               "cls/seq_relationship/output_bias": (2,)}  # fmt: skip
+    dense, norms = {"bert/pooler/dense": (16, 16), "cls/predictions/transform/dense": (16, 16)}, ["bert/embeddings"]
+    for block in (f"bert/encoder/layer_{i}" for i in range(2)):
+        dense |= {f"{block}/attention/{name}": (16, 16) for name in ("self/query", "self/key", "self/value", "output/dense")}
+        dense |= {f"{block}/intermediate/dense": (16, 32), f"{block}/output/dense": (32, 16)}
+        norms += [f"{block}/attention/output", f"{block}/output"]
+    for name, shape in dense.items():
+        shapes |= {f"{name}/kernel": shape, f"{name}/bias": shape[1:]}
+    for name in (*norms, "cls/predictions/transform"):
+        shapes |= {f"{name}/LayerNorm/{part}": (16,) for part in ("gamma", "beta")}
+    rng = np.random.default_rng(0)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        values = {name: rng.normal(name.endswith("gamma"), 0.3, shape).astype("float32") for name, shape in shapes.items()}
+        variables = [tf.compat.v1.get_variable(name, initializer=value) for name, value in values.items()]
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.train.Saver(variables).save(session, str(place / "bert_model.ckpt"))
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +90,16 @@ def transformer(folder: Path) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("name", "ngrams"), [("fasttext", 1), ("fasttext", 2), ("nbsvm", 1), ("logreg", 1), ("standard_gru", 1)]
+    ("name", "ngrams"), [("fasttext", 1), ("fasttext", 2), ("nbsvm", 1), ("logreg", 1), ("standard_gru", 1), ("bigru", 1)]
 )
-def test_standard_classifiers(name, ngrams):
+def test_standard_classifiers(name, ngrams, tmp_path, monkeypatch):
+    if name == "bigru":  # ktrain takes word vectors from a file in the home folder, which it downloads if there is none
+        monkeypatch.setenv("HOME", str(tmp_path))
+        vectors = np.random.default_rng(0).standard_normal((30, 300)).round(3)
+        names = sorted({word for text in TEXTS for word in text.split()})
+        (tmp_path / "ktrain_data").mkdir()
+        lines = [" ".join([word, *map(str, vector)]) for word, vector in zip(names, vectors, strict=False)]
+        (tmp_path / "ktrain_data" / "cc.en.300.vec").write_text("\n".join(lines) + "\n")
     learner, preproc = standard(name, ngrams)
     predictor = importlib.import_module("ktrain").get_predictor(learner.model, preproc)
     lens, texts = ki.wrap(predictor), [*GOOD, *BAD]
@@ -70,6 +110,32 @@ def test_standard_classifiers(name, ngrams):
     assert sum(abs(word.score) for word in scores.words()) > 0
     both = ki.wrap(learner, tokenizer=preproc)
     assert np.array_equal(both.predict(texts).scores, found.scores)
+
+
+def test_the_bert_of_keras_bert(tmp_path, monkeypatch):
+    pytest.importorskip("keras_bert", reason="ktrain's preprocess_mode='bert' needs the package keras_bert")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    google_bert(tmp_path / "ktrain_data" / "uncased_L-12_H-768_A-12")
+    learner, preproc = standard("bert", mode="bert")
+    predictor = importlib.import_module("ktrain").get_predictor(learner.model, preproc)
+    lens, texts = ki.wrap(predictor), ["what a good day", "i loved it so so so much"]
+    assert np.allclose(lens.predict(texts).scores, predictor.predict_proba(texts), atol=1e-6)
+    found = lens.attribute(texts, "integrated_gradients", target="poor")
+    assert found.sites == ("Embedding-Token:out[0]", "Embedding-Segment") and np.abs(found.deltas).max() < 1e-3
+    assert [word.text for word in found[0].words()] == ["what", "a", "good", "day"]
+    assert [record.truncated for record in found] == [False, True]
+    assert [word.text for word in found[1].words() if word.score] == ["i", "loved", "it", "so", "so", "so"]
+
+
+def test_regression_gives_the_predictors_numbers():
+    learner, preproc = standard("fasttext", labels=[float(len(text)) for text in TEXTS])
+    predictor = importlib.import_module("ktrain").get_predictor(learner.model, preproc)
+    lens, texts = ki.wrap(predictor), [*GOOD, *BAD]
+    found = lens.predict(texts)
+    assert found.kind == "raw" and np.allclose(found.scores.ravel(), np.ravel(predictor.predict(texts)), rtol=1e-5)
+    scores = lens.attribute(texts, "integrated_gradients")
+    assert [word.text for word in scores[1].words()] == ["what", "a", "good", "day"]
+    assert np.ptp(found.scores) > 1e-4 and np.isfinite(scores.deltas).all()
 
 
 def test_a_transformer_is_cut_and_searched_at_each_of_its_layers(transformer):
