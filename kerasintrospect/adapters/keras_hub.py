@@ -26,7 +26,8 @@ class KerasHubAdapter(Wrapping):
     def walk(self) -> Iterator[tuple[str, Any]]:
         found: dict[str, Any] = {}  # a layer is in the graph by its name, and often in an attribute of the same name
         for path, layer in self.inner.walk():
-            found.setdefault(path, layer)
+            if path.split(".")[0] not in ("preprocessor", "_preprocessor"):  # it is the text front, and no layer that is called
+                found.setdefault(path.removeprefix("_") if path.startswith("_backbone") else path, layer)
         return iter(found.items())
 
     def logits(self) -> str | None:
