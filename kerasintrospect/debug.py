@@ -248,6 +248,8 @@ def _remarks(errors: list[Facts], gaps: int, method: str) -> list[str]:
     """What the reader should know about the explanations themselves."""
     cut = sum(error["truncated"] for error in errors)
     remarks = []
+    if any(error["text"].strip() and not error["words"] for error in errors):
+        remarks.append("Texts below have no colours: it is not known where the tokens of the model stand in them.")
     if cut:
         remarks.append(f"The model reads only a part of texts as long as {cut} of those below.")
     if gaps:

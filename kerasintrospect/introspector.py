@@ -46,8 +46,8 @@ def wrap(
     Args:
         model: Keras 3, tf_keras or Hugging Face model, ktrain predictor or learner; black boxes: SavedModel, TF Lite, function.
         tokenizer: For models that take ids: a `TextVectorization` layer, a tf_keras `Tokenizer`, a Hugging Face fast
-            tokenizer, or a function from a text to its tokens (then with `preprocess`). A `TextVectorization` inside the
-            model is found without it.
+            tokenizer, or a function from a text to its tokens, or to their (start, end) characters (then with
+            `preprocess`). A `TextVectorization` inside the model is found without it.
         preprocess: Function from a list of str to what the model takes.
         class_names: One per class. Given for a model that ends in neither softmax nor sigmoid, they say that its outputs
             are logits.

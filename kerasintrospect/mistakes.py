@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import KerasIntrospectWarning
 from .labelled import TrainingSet
+from .text import words as spans_of_words
 from .verdicts import Evidence, verdict
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ def _error(
     case: Case, row: int, rank: int, pair: tuple["Attribution", "Attribution"], hood: _Neighborhood
 ) -> Facts:
     text, words, near = case.texts[row], _words(*pair), hood.near[rank]
+    seen = words if pair[0].placed else [{"start": a, "end": b, "unknown": False} for a, b in spans_of_words(text)]
     fact = {
         "rank": rank + 1,
         "index": case.positions[row],
@@ -181,7 +183,7 @@ def _error(
         "truncated": bool(pair[0].truncated),
         "n_unknown": sum(word["unknown"] for word in words),
         # A run of punctuation is no word to people, unless the model stumbles over it.
-        "n_words": sum(word["unknown"] or _readable(text[word["start"] : word["end"]]) for word in words),
+        "n_words": sum(word["unknown"] or _readable(text[word["start"] : word["end"]]) for word in seen),
         "words": words,
         "delta": _finite(pair[0].delta),
         "neighbors": near,
@@ -202,7 +204,7 @@ def _words(predicted: "Attribution", true: "Attribution") -> list[Facts]:
             "true": _finite(toward_true.get((word.start, word.end))) or 0.0,
             "unknown": any(start < word.end and word.start < end for start, end in unknown),
         }
-        for word in predicted.words()
+        for word in (predicted.words() if predicted.placed else ())
     ]
 
 

@@ -111,11 +111,12 @@ class Output:
         return np.array([self._index(t, axes) for t in many], np.int32).reshape(n, axes)
 
     def _index(self, target: Any, axes: int) -> tuple[int, ...]:
-        parts = target if isinstance(target, tuple) else (target,)
+        parts = tuple(target) if isinstance(target, (tuple, np.ndarray)) else (target,)
         if len(parts) != axes:
             what = "a class" if axes == 1 else "(position, class)"
             raise TargetError(f"The target of an output of shape {self.shape} is {what}. Received: target={target!r}")
-        return (*(int(part) for part in parts[:-1]), self._class(parts[-1]))
+        places = [_position(part, size) for part, size in zip(parts[:-1], self.shape[1:-1], strict=True)]
+        return (*places, self._class(parts[-1]))
 
     def _class(self, name: Any) -> int:
         if isinstance(name, str):
@@ -127,6 +128,15 @@ class Output:
         if not -len(self.class_names) <= name < len(self.class_names):
             raise TargetError(f"The model has the classes 0 to {len(self.class_names) - 1}. Received: target={int(name)}")
         return int(name) % len(self.class_names)
+
+
+def _position(position: Any, size: int | None) -> int:
+    if isinstance(position, (bool, np.bool_)) or not isinstance(position, (int, np.integer)):
+        raise TargetError(f"A position is an index into the output. Received: position={position!r}")
+    if not (0 if size is None else -size) <= position < (np.inf if size is None else size):
+        raise TargetError(f"The output has the positions 0 to {'its last' if size is None else size - 1}. Received: "
+                          f"position={int(position)}")  # fmt: skip
+    return int(position) if size is None else int(position) % size
 
 
 def _one_per_row(value: Any) -> Any:

@@ -74,8 +74,9 @@ class Runner:
         return self.scan().table.resolve(address)
 
     def _sample(self, inputs: Any) -> Any:
-        outside = self.front is not None and self.front.site is None
-        return self.front.encode(["a text"]).inputs if inputs is None and outside and self.front is not None else inputs
+        if inputs is not None or self.front is None or self.front.site is not None or self.tracer.knows():
+            return inputs
+        return self.front.encode(["a text"]).inputs  # by the user's own function, which may not know these words
 
     # What the user gave
 
@@ -159,7 +160,7 @@ class Runner:
         """Whether padding means nothing to the model; found out once, on the first batch that has any."""
         if self._trims is None:
             short = arranged.shorter()[:16]  # equal outputs of rows that lose nothing would show nothing
-            if not len(short):
+            if not len(short) or not self.scan().embeddings():  # noise can be put in place of looked-up padding only
                 return False
             full = self._outputs(arranged, short, False)
             others = (self._outputs(arranged, short, True), self._outputs(arranged, short, False, noise=True))

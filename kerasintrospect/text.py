@@ -32,12 +32,14 @@ class TokenRow:
         spans: Where each stands in the text, `NOWHERE` for those that do not ([CLS]).
         truncated: Whether the text has more tokens than the model saw.
         unknown: Whether the model's vocabulary lacks the token; empty where this is not known.
+        placed: Whether anybody knows where the tokens stand; if not, all spans are `NOWHERE`.
     """
 
     tokens: tuple[str, ...]
     spans: tuple[Span, ...]
     truncated: bool = False
     unknown: tuple[bool, ...] = ()
+    placed: bool = True
 
 
 _HAN = "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -50,8 +52,7 @@ _STYLE = "\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"  # prese
 @cache
 def _word_pattern() -> re.Pattern[str]:
     """The kinds of words in the order of trial; repeats are bounded where they could be tried again and again."""
-    kinds_of = groupby(map(chr, range(0x300, 0xFE30)), lambda char: unicodedata.category(char)[0])
-    runs = [list(run) for kind, run in kinds_of if kind == "M"]
+    runs = [list(run) for k, run in groupby(map(chr, range(0x300, 0xFE30)), lambda c: unicodedata.category(c)[0]) if k == "M"]
     marks = "".join(f"{run[0]}-{run[-1]}" for run in runs) + "\u200c\u200d"  # and joiners of letters
     letter = rf"[^\W{_HAN}{_KANA}][{marks}]*"
     address = "[!#-;=?-~\u00c0-\u024f]*[0-9A-Za-z\u00c0-\u024f_/#=&%~+$@-]"
@@ -221,8 +222,7 @@ class _Finder:
 
     def _widened(self, token: str, hit: Span, least: int) -> Span:
         """With the punctuation that the token itself has at its ends."""
-        start, end = hit
-        token = token.strip() or token
+        (start, end), token = hit, token.strip() or token
         inner = [position for position, char in enumerate(token) if _folded(char)] or [0, len(token) - 1]
         before, after = token[: inner[0]], token[inner[-1] + 1 :]
         start -= len(before) if self.source.endswith(before, least, start) else 0

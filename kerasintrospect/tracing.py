@@ -49,13 +49,17 @@ class Tracer:
                 self._scan = scan(self.adapter, self.layers, self._aliases, signature)
         return self._scan
 
+    def knows(self) -> bool:
+        """Whether the model has said what it takes, or was shown it."""
+        if self._signature is None:
+            self._signature = self.adapter.signature()
+        return self._signature is not None
+
     def signature(self, inputs: Any = None) -> Any:
         """Nest of tf.TensorSpec that the model takes."""
         import tensorflow as tf
 
-        if self._signature is None:
-            self._signature = self.adapter.signature()
-        if self._signature is None:
+        if not self.knows():
             if inputs is None:
                 raise InputError(
                     "The model has not said yet what it takes (it was never built, or it is subclassed): show it a batch "

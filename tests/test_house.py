@@ -20,7 +20,7 @@ PACKAGE = Path(kerasintrospect.__file__).parent  # the wheel's, when the wheel i
 # A folder of interchangeable siblings -> the files that are its contract; all others are members.
 FAMILIES = {
     "adapters": {"base", "boxes", "loading", "walking"},
-    "fronts": {"base"},
+    "fronts": {"base", "positions"},
     "attribution": {"base", "blocks", "job", "points", "questions"},
     "probes": {"base"},
     "interventions": {"base"},

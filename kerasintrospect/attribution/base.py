@@ -10,13 +10,14 @@ A method is a function `(job, **options) -> None | (n,) deltas` that writes sign
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, KerasIntrospectWarning
 from ..inputs import Arranged
 from ..outputs import SCORES, Output, Target
 from ..registry import Registry
@@ -64,6 +65,7 @@ class Attribution:
         delta: Sum of scores minus F(x) - F(baseline); None for methods without completeness.
         truncated: Whether the model saw only a part of the text.
         unknown: Per token, whether the model's vocabulary lacks it; empty when that is not known.
+        placed: Whether anybody knows where the tokens stand in the text.
     """
 
     text: str | None
@@ -76,10 +78,11 @@ class Attribution:
     delta: float | None
     truncated: bool
     unknown: tuple[bool, ...]
+    placed: bool = True
 
     def words(self) -> list[Word]:
-        """The words of the text with their scores; for arrays, the tokens."""
-        if self.text is None:
+        """The words of the text with their scores; the tokens, for arrays and where nobody knows where these stand."""
+        if self.text is None or not self.placed:
             return [Word(name, -1, -1, float(s)) for name, s in zip(self.tokens, self.scores, strict=True)]
         places = words(self.text)
         sums = pool_words(self.scores, word_ids(self.spans, places), len(places), "sum")
@@ -190,6 +193,11 @@ def _record(job: Any, method: str, deltas: np.ndarray | None) -> Attributions:
     predicted = job.predicted_or_none()
     rows, texts = job.rows(mask), job.arranged.encoded.texts
     targets = [job.target_of(i) for i in range(len(scores))]
+    own = job.arranged.encoded.rows() or []
+    if any(row is given and row.tokens and not row.placed for row, given in zip(rows, own, strict=False)):
+        warnings.warn("It is not known where the tokens stand in the texts, so words() gives the positions of the model. A "
+                      "tokenizer= of wrap says it: a function from a text to as many tokens as the model sees, or to their "
+                      "(start, end) characters.", KerasIntrospectWarning, stacklevel=4)  # fmt: skip
     items = [
         Attribution(
             None if texts is None else texts[i],
@@ -202,6 +210,7 @@ def _record(job: Any, method: str, deltas: np.ndarray | None) -> Attributions:
             None if deltas is None else float(deltas[i]),
             rows[i].truncated,
             rows[i].unknown,
+            rows[i].placed,
         )
         for i in range(len(scores))
     ]
@@ -211,6 +220,6 @@ def _record(job: Any, method: str, deltas: np.ndarray | None) -> Attributions:
 def unnamed(mask: np.ndarray, names: Sequence[str]) -> list[TokenRow]:
     """Token rows for inputs that came as arrays: positions go by their names."""
     return [
-        TokenRow(tuple(name for name, kept in zip(names, row, strict=True) if kept), (NOWHERE,) * int(row.sum()))
+        TokenRow(tuple(name for name, kept in zip(names, row, strict=True) if kept), (NOWHERE,) * int(row.sum()), placed=False)
         for row in mask
     ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Blocks", "is_other", "mask_of"]
+from ..errors import KerasIntrospectWarning, TargetError
+from ..inputs import Arranged
+
+__all__ = ["Blocks", "check_positions", "is_other", "mask_of"]
 
 
 class Blocks(dict[Any, tuple[np.ndarray, np.ndarray]]):
@@ -49,3 +53,22 @@ def mask_of(value: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     """(examples, positions or units) bool for one site of one chunk; the very `mask` where the positions are tokens."""
     aligned = value.ndim > 2 and mask is not None and not is_other(value, mask)
     return mask if aligned and mask is not None else np.ones(value.shape[:2], bool)
+
+
+def check_positions(target: Any, arranged: Arranged, shape: tuple[int | None, ...]) -> None:
+    """Warns of (position, class) targets that stand at padding.
+
+    Raises:
+        TargetError: if an output of open length has no such position.
+    """
+    if callable(target) or target.shape[1] < 2:
+        return
+    widest = max((leaf.shape[1] for leaf in arranged.leaves if leaf.ndim > 1 and leaf.dtype.kind not in "OSU"), default=None)
+    if shape[1] is None and widest is not None and target[:, 0].max() >= widest:
+        raise TargetError(f"The inputs have the positions 0 to {widest - 1}. Received: position={target[:, 0].max()}")
+    if arranged.mask is None or shape[1] not in (None, arranged.width):
+        return
+    padded = np.flatnonzero(~arranged.mask[np.arange(len(arranged)), target[:, 0]])
+    if len(padded):
+        warnings.warn(f"{len(padded)} targets stand at padding, the first that of example {padded[0]}: there the model speaks "
+                      "of no token.", KerasIntrospectWarning, stacklevel=5)  # fmt: skip

@@ -17,7 +17,7 @@ from ..runs import Runner
 from ..sites import Site
 from ..text import TokenRow
 from .base import unnamed
-from .blocks import Blocks, is_other, mask_of
+from .blocks import Blocks, check_positions, is_other, mask_of
 from .points import Points
 from .questions import Question
 
@@ -53,6 +53,7 @@ class Job:
         self.runner, self.output, self.arranged = runner, output, arranged
         self.score, self.seed, self._sites, self._baseline = score, seed, sites, baseline
         self._target: Any = target if callable(target) else output.targets(target, len(arranged), self.predicted)
+        check_positions(self._target, arranged, output.shape)
         self._blocks = Blocks(len(arranged), arranged.width)
         self._trim = True
 

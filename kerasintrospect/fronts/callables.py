@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, InputTypeError, KerasIntrospectWarning
-from ..text import NOWHERE, TokenRow, align
-from .base import Encoded, Front, fronts, locate
+from ..text import NOWHERE, Span, TokenRow
+from .base import Encoded, Front, fronts
+from .positions import arrays, filled, named, positions, start, vocabulary
 
 __all__ = ["CallableFront"]
 
 
 @fronts.register("callables")
 class CallableFront(Front):
-    """`preprocess(list of str) -> inputs`, `tokenizer(str) -> list of str`, both the user's own code."""
+    """`preprocess(list of str) -> inputs`, `tokenizer(str) -> list of str or of (start, end)`, both the user's own code."""
 
     priority = -1
 
@@ -27,7 +28,7 @@ class CallableFront(Front):
                 "A tokenizer that is a function only names the tokens: pass preprocess= too, the function from a list of "
                 "str to model inputs. Received: preprocess=None"
             )
-        self._tokenizer: Callable[[str], Sequence[str]] | None = tokenizer
+        self._tokenizer: Callable[[str], Sequence[Any]] | None = tokenizer
         self._preprocess = preprocess
         if max_length is not None:
             raise InputError(f"preprocess= decides the length itself: leave max_length out. Received: {max_length}")
@@ -42,45 +43,49 @@ class CallableFront(Front):
         return None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        inputs = _arrays(self._preprocess(list(texts)))
-        ids = _ids(inputs)
-        if ids is None:
+        inputs = arrays(self._preprocess(list(texts)))
+        values = positions(inputs)
+        if values is None:
+            if self._tokenizer is not None:
+                _warn("tokenizer= names the positions of one input of ids, or of vectors, and preprocess= gives none or "
+                      "several: it is left out, and scores cannot be placed on words")  # fmt: skip
             return Encoded(inputs, None, texts)
-        if len(ids) != len(texts):
-            raise InputError(f"preprocess gives one row per text. Received: {len(ids)} rows for {len(texts)} texts")
-        mask, kept = locate(ids, None)
-        return Encoded(inputs, mask, texts, lambda rows: [self._describe(texts[i], ids[i][mask[i]]) for i in rows])
+        if len(values) != len(texts):
+            raise InputError(f"preprocess gives one row per text. Received: {len(values)} rows for {len(texts)} texts")
+        if self._tokenizer is None and values.ndim > 2:  # nobody says what is padding
+            every = [_nameless(range(values.shape[1]), "")] * len(texts)
+            return Encoded(inputs, None, texts, lambda rows: [every[i] for i in rows])
+        mask = filled(values)
+        return Encoded(inputs, mask, texts, lambda rows: self._describe([texts[i] for i in rows], values[rows], mask[rows]))
 
     def identity(self) -> str:
         names = [getattr(f, "__qualname__", type(f).__name__) for f in (self._tokenizer, self._preprocess) if f is not None]
         return "functions " + " ".join(names)
 
-    def _describe(self, text: str, ids: np.ndarray) -> TokenRow:
+    def _describe(self, texts: Sequence[str], values: np.ndarray, mask: np.ndarray) -> list[TokenRow]:
+        seen = [row[kept] for row, kept in zip(values, mask, strict=True)]
         if self._tokenizer is None:
-            return TokenRow(tuple(f"#{i}" for i in ids.tolist()), (NOWHERE,) * len(ids))
-        names = list(self._tokenizer(text))
-        if len(names) < len(ids):
-            warnings.warn(
-                f"The tokenizer gives {len(names)} tokens where the model has {len(ids)}: they cannot be matched, so the "
-                f"positions are named by their ids. Text: {text[:80]!r}",
-                KerasIntrospectWarning,
-                stacklevel=2,
-            )
-            return TokenRow(tuple(f"#{i}" for i in ids.tolist()), (NOWHERE,) * len(ids))
-        return TokenRow(tuple(names[: len(ids)]), tuple(align(text, names)[: len(ids)]), len(names) > len(ids))
+            return [_nameless(ids.tolist()) for ids in seen]
+        found = [named(self._tokenizer, text) for text in texts]
+        more = {name for (names, _), ids in zip(found, seen, strict=True) if len(names) > len(ids) for name in names}
+        known = vocabulary(self._preprocess, sorted(more)) if more else {}
+        return [_row(text, *both, ids, known) for text, both, ids in zip(texts, found, seen, strict=True)]
 
 
-def _arrays(inputs: Any) -> Any:
-    """The user's inputs with lists of numbers made arrays."""
-    if isinstance(inputs, dict):
-        return {key: np.asarray(value) for key, value in inputs.items()}
-    several = isinstance(inputs, (list, tuple)) and len(inputs) > 0 and getattr(inputs[0], "ndim", 1) > 1
-    return [np.asarray(value) for value in inputs] if several else np.asarray(inputs)
+def _row(text: str, names: list[str], spans: list[Span], seen: np.ndarray, known: dict[str, bytes]) -> TokenRow:
+    first = 0 if len(seen) in (0, len(names)) else start([known.get(name) for name in names], seen)
+    if first is None:
+        _warn(f"The tokenizer gives {len(names)} tokens where the model has {len(seen)}: they cannot be matched, so the "
+              f"positions are named by their ids. Text: {text[:80]!r}")  # fmt: skip
+        return _nameless(seen.tolist() if seen.ndim == 1 else range(len(seen)))
+    last = first + len(seen)
+    cut = any(any(known.get(name, b"")) for name in [*names[:first], *names[last:]])  # others are unknown to the model
+    return TokenRow(tuple(names[first:last]), tuple(spans[first:last]), cut)
 
 
-def _ids(inputs: Any) -> np.ndarray | None:
-    arrays = list(inputs.values()) if isinstance(inputs, dict) else inputs if isinstance(inputs, list) else [inputs]
-    named = [value for key, value in inputs.items() if key.endswith("ids")] if isinstance(inputs, dict) else []
-    first = (named or arrays)[0]
-    whole = first.ndim == 2 and (first.dtype.kind in "iu" or (first.dtype.kind == "f" and (first == np.rint(first)).all()))
-    return first.astype(np.int64) if whole else None
+def _nameless(ids: Sequence[Any], sign: str = "#") -> TokenRow:
+    return TokenRow(tuple(f"{sign}{i}" for i in ids), (NOWHERE,) * len(ids), placed=False)
+
+
+def _warn(what: str) -> None:
+    warnings.warn(what, KerasIntrospectWarning, stacklevel=3)

@@ -81,7 +81,7 @@ def coloured_texts(attributions: "Iterable[Attribution]") -> str:
 def _colouring(attribution: "Attribution") -> Colouring:
     words = attribution.words()
     text, top = attribution.text, max((abs(word.score) for word in words), default=0.0)
-    if text is None:  # the model took arrays: its tokens are all that there is to show
+    if text is None or not attribution.placed:  # the model's tokens are all that there is to show
         text = " ".join(word.text for word in words)
         starts = [sum(len(word.text) + 1 for word in words[:i]) for i in range(len(words))]
         scored = [Scored(at, at + len(word.text), word.score) for at, word in zip(starts, words, strict=True)]

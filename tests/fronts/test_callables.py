@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import zoo
 
 import kerasintrospect as ki
+from kerasintrospect.fronts.positions import positions
 from kerasintrospect.text import NOWHERE
 
 TEXT = "The film, loved"
@@ -36,7 +38,7 @@ def test_preprocess_and_tokenizer(keras):
     found = row(lens)
     assert found.tokens == ("the", "film,", "loved") and [TEXT[a:b] for a, b in found.spans] == ["The", "film,", "loved"]
     assert np.allclose(lens.predict([TEXT]).scores, lens.model(number([TEXT])), atol=1e-6)
-    assert row(lens, "a b c d e f").truncated and not found.truncated
+    assert row(lens, "a bb ccc dddd eeeee ffffff").truncated and not found.truncated
 
 
 def test_without_a_tokenizer_positions_go_by_their_ids(keras):
@@ -71,6 +73,88 @@ def test_a_tokenizer_that_gives_too_few_tokens_warns(keras):
     lens = ki.wrap(model(keras), preprocess=number, tokenizer=lambda text: ["one"])
     with pytest.warns(ki.KerasIntrospectWarning, match="gives 1 tokens where the model has 3: they cannot be matched"):
         assert row(lens).tokens == ("#4", "#6", "#6")
+
+
+def front_cut(texts: list[str]) -> np.ndarray:
+    """What `pad_sequences` does where nothing is said: the last words are kept, padding stands in front."""
+    rows = [[1 + len(word) for word in words(text)][-5:] for text in texts]
+    return np.array([[0] * (5 - len(row)) + row for row in rows])
+
+
+def test_a_text_may_be_cut_in_front(keras):
+    text = "Unbelievable: the long film nobody loved"
+    found = row(ki.wrap(model(keras), preprocess=front_cut, tokenizer=words), text)
+    assert found.tokens == ("the", "long", "film", "nobody", "loved") and found.truncated
+    assert [text[a:b] for a, b in found.spans] == ["the", "long", "film", "nobody", "loved"]
+
+
+def test_words_that_the_table_lacks_may_be_0(keras):
+    known = {"the": 1, "film": 2, "loved": 3}
+
+    def table(texts: list[str]) -> np.ndarray:
+        rows = [[known.get(word, 0) for word in words(text)][:5] for text in texts]
+        return np.array([row + [0] * (5 - len(row)) for row in rows])
+
+    lens = ki.wrap(model(keras), preprocess=table, tokenizer=words)
+    for text, tokens in {"we loved the bad film alas": ("loved", "the", "bad", "film"), "ok the": ("the",), "ok": ()}.items():
+        assert (row(lens, text).tokens, row(lens, text).truncated) == (tokens, False)
+    assert row(lens, "the the film loved film loved").truncated
+
+
+def test_tokens_that_may_stand_in_two_places_are_not_guessed(keras):
+    with pytest.warns(ki.KerasIntrospectWarning, match="gives 6 tokens where the model has 5: they cannot be matched"):
+        found = row(ki.wrap(model(keras), preprocess=front_cut, tokenizer=words), "ha ha ha ha ha ha")
+    assert set(found.spans) == {NOWHERE} and not found.placed
+
+
+def test_a_mark_in_front_is_no_word(keras):
+    """Five positions, a mark and the first four of five words: as many as there are words, but others."""
+    marked = lambda texts: np.array([[1, *row[:4]] for row in number(texts)])  # noqa: E731
+    lens = ki.wrap(model(keras), preprocess=marked, tokenizer=words)
+    with pytest.warns(ki.KerasIntrospectWarning, match="gives 6 tokens where the model has 5: they cannot be matched"):
+        assert set(row(lens, "a bb ccc dddd eeeee ffffff").spans) == {NOWHERE}
+
+
+def test_a_tokenizer_may_give_the_characters(keras):
+    spans = lambda text: [match.span() for match in re.finditer(r"\w+", text)]  # noqa: E731
+    found = row(ki.wrap(model(keras), preprocess=number, tokenizer=spans))
+    assert found.tokens == ("The", "film", "loved") and found.spans == ((0, 3), (4, 8), (10, 15)) and found.placed
+
+
+@pytest.mark.parametrize(("token", "error"), [
+    (3, ki.InputTypeError), ((1, 2, 3), ki.InputTypeError), ((0.0, 1.0), ki.InputTypeError), ((3, 1), ki.InputError),
+    ((0, 99), ki.InputError), ((-1, 2), ki.InputError),
+])  # fmt: skip
+def test_what_is_neither_token_nor_characters_is_refused(token, error):
+    import keras
+
+    lens = ki.wrap(model(keras), preprocess=number, tokenizer=lambda text: [token] * 3)
+    with pytest.raises(error, match=r"Received: "):
+        row(lens)
+
+
+@pytest.mark.parametrize(("inputs", "found"), [
+    ([[[4, 5]], [[1, 1]]], [[4, 5]]),  # ids and a mask
+    ([[[1, 0]], [[4, 5]]], [[4, 5]]),  # segments and ids
+    ([[[4, 5]], [[6, 7]]], None),  # title and body
+    ({"input_ids": [[4, 5]], "token_type_ids": [[2, 2]], "position_ids": [[0, 9]]}, [[4, 5]]),
+    ({"title_ids": [[4, 5]], "body_ids": [[6, 7]]}, None),
+    ({"title": [[4, 5]], "length": [2]}, [[4, 5]]),
+    ([[[0.5, 0.25]]], None),  # a vector
+    ([[[[0.0, 1.0]]]], [[[0.0, 1.0]]]),  # one-hot
+    ([[[[0.0, 1.0]]], [[[0.5, 0.5]]]], None),  # two inputs of vectors
+])  # fmt: skip
+def test_tokens_are_the_positions_of_the_only_input_that_has_some(inputs, found):
+    made = {k: np.array(v) for k, v in inputs.items()} if isinstance(inputs, dict) else [np.array(v) for v in inputs]
+    assert np.array_equal(positions(made), found) if found is not None else positions(made) is None
+
+
+def test_a_tokenizer_that_names_nothing_says_so(case):
+    kind, _ = case("dict_inputs", "keras")
+    title_and_body = lambda texts: {"title": number(texts)[:, :3], "body": np.tile(number(texts), 2)[:, :7]}  # noqa: E731
+    lens = ki.wrap(kind.model, preprocess=title_and_body, tokenizer=words)
+    with pytest.warns(ki.KerasIntrospectWarning, match="one input of ids, or of vectors, and preprocess= gives none or sev"):
+        lens.predict([TEXT])
 
 
 def test_a_tokenizer_alone_is_refused(keras):
