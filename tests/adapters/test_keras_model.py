@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,24 @@ def broken(keras: Any, path: Path) -> Path:
     return path
 
 
+def test_a_gru_of_early_keras_2_is_what_it_was(tmp_path: Path):
+    """Then a GRU knew no `reset_after` and its file does not speak of it; later ones take silence for the opposite."""
+    import h5py
+    import tf_keras
+
+    layers, gru = tf_keras.layers, partial(tf_keras.layers.GRU, 3, return_sequences=True, reset_after=False)
+    model = tf_keras.Sequential([layers.Input((4, 2)), gru(), layers.Bidirectional(gru()), layers.Dense(2)])
+    model.save(tmp_path / "model.h5")
+    with h5py.File(tmp_path / "model.h5", "a") as file:
+        config = str(file.attrs["model_config"])
+        assert config.count(', "reset_after": false') >= 2
+        file.attrs["model_config"] = config.replace(', "reset_after": false', "")
+    x = np.random.default_rng(0).normal(size=(3, 4, 2)).astype("float32")
+    with pytest.raises(ValueError, match="reset_after"):
+        tf_keras.models.load_model(tmp_path / "model.h5", compile=False)
+    assert np.allclose(ki.wrap(ki.load_model(tmp_path / "model.h5")).predict(x).scores, model(x), atol=1e-6)
+
+
 def with_lambda(keras: Any, path: Path) -> Path:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x + 1)])
     model.save(path)
@@ -146,6 +165,12 @@ def with_a_class_of_the_user(keras: Any, path: Path) -> Path:
             return inputs
 
     keras.Sequential([keras.Input((4,)), Mine(name="mine")]).save(path)
+    return path
+
+
+def weights_alone(keras: Any, path: Path) -> Path:
+    path = path.with_name("model.weights.h5")
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(path)
     return path
 
 
@@ -164,10 +189,11 @@ def no_model(keras: Any, path: Path) -> Path:
         (lambda keras, path: path.mkdir() or path, "The file holds no Keras model"),
         (broken, "The file holds no Keras model|cannot load the file"),
         (no_model, "The file holds no Keras model"),
+        (weights_alone, r"The file holds weights without a model: build the model .* load_weights\(path\)"),
         (with_lambda, "The file holds a Lambda layer, that is Python code, which is never run from a file"),
         (with_a_class_of_the_user, r"cannot load the file .* load it in Python with custom_objects and wrap the model"),
     ],
-    ids=["missing", "text", "empty", "folder", "broken", "zip", "lambda", "custom class"],
+    ids=["missing", "text", "empty", "folder", "broken", "zip", "weights", "lambda", "custom class"],
 )
 def test_what_is_no_model_file_says_so(keras, make, says, tmp_path: Path):
     path = make(keras, tmp_path / "model.keras")
