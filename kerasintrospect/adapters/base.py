@@ -191,9 +191,17 @@ def adapt(model: Any) -> Adapter:
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     raise InputTypeError(
         f"wrap() takes a Keras 3 or tf_keras Model (functional, Sequential, subclassed, Hugging Face), a ktrain predictor or "
-        f"learner, or as a black box a tf.saved_model.load(folder), a tf.lite.Interpreter or a function that gives scores. "
-        f"Received: an object of type {kind}"
+        f"learner, a fitted AutoKeras model, or as a black box a tf.saved_model.load(folder), a tf.lite.Interpreter or a "
+        f"function that gives scores. "
+        f"Received: an object of type {kind}{_hint(model)}"
     )
+
+
+def _hint(model: Any) -> str:
+    if "torch" not in {base.__module__.split(".")[0] for base in type(model).__mro__}:
+        return ""
+    return (", which is a PyTorch model. Of a Hugging Face model load the TensorFlow class "
+            "(TFAutoModelForSequenceClassification): pip install 'transformers>=4.53,<4.55' tf_keras")  # fmt: skip
 
 
 def _on_tensorflow(adapter: Adapter) -> Adapter:
@@ -208,13 +216,14 @@ def load_model(path: str | Path, trust: bool = False) -> Any:
     """Loads a saved model in its own family; nothing in the file is executed (`safe_mode`) unless `trust` allows it.
 
     Args:
-        path: A `.keras` or `.h5` file written by Keras 3 or tf_keras, or the folder of a ktrain predictor or a
-            SavedModel.
+        path: A `.keras` or `.h5` file written by Keras 3 or tf_keras, or the folder of a ktrain predictor, a Hugging Face
+            model, a KerasHub preset, a SavedModel or an AutoKeras search.
         trust: Whether its author is trusted; needed for ktrain, which pickles its preprocessor, and for a SavedModel, which
             is a program.
 
     Returns:
-        What `wrap` takes: a `keras.Model`, a `tf_keras.Model`, a ktrain predictor or a SavedModel.
+        What `wrap` takes: a `keras.Model`, a `tf_keras.Model`, a ktrain predictor, a SavedModel, or of AutoKeras a record of
+        the model and its pipeline.
 
     Raises:
         ModelFileError: if the file does not exist, is no model, or needs code that only its author has.
@@ -226,5 +235,5 @@ def load_model(path: str | Path, trust: bool = False) -> Any:
         model = adapters.get(name).load(file, trust)
         if model is not None:
             return model
-    raise ModelFileError(f"The file holds no Keras model (.keras or .h5), no ktrain predictor and no SavedModel. Received: "
-                         f"{str(path)!r}")  # fmt: skip
+    raise ModelFileError(f"The file holds no Keras model (.keras or .h5), no ktrain predictor, no Hugging Face model and no "
+                         f"SavedModel. Received: {str(path)!r}")  # fmt: skip

@@ -13,7 +13,7 @@ from ..errors import InputError, UnsupportedError
 
 __all__ = ["Box", "box_of", "closed", "head_of"]
 
-_THEIRS = {"keras", "tf_keras", "keras_hub", "ktrain", "transformers"}  # what they have to call is no function of the user
+_THEIRS = {"keras", "tf_keras", "keras_hub", "ktrain", "transformers", "torch"}  # what they call is no function of the user
 
 _LENGTH = 16  # of the inputs that a model is asked with first, where it leaves them open
 

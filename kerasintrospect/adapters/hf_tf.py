@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
+import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from ..errors import ModelFileError
 from .base import Adapter, Wrapping, adapters
 
 __all__ = ["HuggingFaceModel"]
+
+_NUMBER = re.compile(r"4\.5[34]\.")
+_WEIGHTS = ("model.safetensors", "tf_model.h5")
 
 
 @adapters.register("hf_tf")
@@ -25,6 +34,23 @@ class HuggingFaceModel(Wrapping):
     @staticmethod
     def claims(model: Any) -> bool:
         return any(base.__name__ == "TFPreTrainedModel" for base in type(model).__mro__)
+
+    @staticmethod
+    def load(path: Path, trust: bool = False) -> Any:
+        config = path / "config.json"
+        described = json.loads(config.read_text("utf-8")) if config.is_file() else {}
+        if "model_type" not in described or (path / "tf_model.preproc").exists():
+            return None
+        version = _installed("transformers")
+        if _NUMBER.match(version) is None or not any((path / name).is_file() for name in _WEIGHTS):
+            raise ModelFileError(
+                f"A Hugging Face folder holds {' or '.join(_WEIGHTS)}, and needs transformers 4.53 or 4.54, the last that load "
+                f"it into TensorFlow: pip install 'transformers>=4.53,<4.55' tf_keras. Received: {str(path)!r}, "
+                f"transformers {version}"
+            )
+        heads = [name for name in described.get("architectures") or [] if name.endswith("ForSequenceClassification")]
+        kind = getattr(importlib.import_module("transformers"), f"TFAutoModel{'ForSequenceClassification' if heads else ''}")
+        return kind.from_pretrained(str(path), local_files_only=True)
 
     def signature(self) -> Any:
         import tensorflow as tf
@@ -56,5 +82,15 @@ class HuggingFaceModel(Wrapping):
         return self.inner.looks_up(layer) or (name.startswith("TF") and name.endswith("Embeddings"))
 
     def defaults(self) -> Mapping[str, Any]:
-        names = self.model.config.id2label
-        return {"class_names": [names[i] for i in range(len(names))]} if self.logits() else {}
+        names, folder = self.model.config.id2label, Path(self.model.name_or_path or "none")
+        found = {"class_names": [names[i] for i in range(len(names))]} if self.logits() else {}
+        if (folder / "tokenizer.json").is_file():  # the model's own, where it was loaded from
+            found["tokenizer"] = importlib.import_module("transformers").AutoTokenizer.from_pretrained(str(folder))
+        return found
+
+
+def _installed(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from ..errors import ModelFileError
 from .base import Adapter, Wrapping, adapters
+from .loading import describe, load
 
 __all__ = ["KerasHubAdapter"]
 
@@ -22,6 +26,21 @@ class KerasHubAdapter(Wrapping):
     @staticmethod
     def claims(model: Any) -> bool:
         return adapters.get("keras_model").claims(model) and any(map(_is_hub, (model, *model.layers)))
+
+    @staticmethod
+    def load(path: Path, trust: bool = False) -> Any:
+        is_task, config = (path / "task.json").is_file(), path / "config.json"
+        preset = is_task or (config.is_file() and "keras_hub" in config.read_text("utf-8"))
+        described = describe(path) if path.is_file() else None
+        if not preset and "keras_hub" not in (described or ("", ""))[1]:
+            return None
+        try:
+            hub = importlib.import_module("keras_hub")
+        except ImportError as error:
+            raise ModelFileError(f"The model is one of KerasHub, which cannot be imported ({error}): pip install "
+                                 f"'kerasintrospect[kerashub]'. Received: {str(path)!r}") from error  # fmt: skip
+        kind = hub.models.TextClassifier if is_task else hub.models.Backbone
+        return kind.from_preset(str(path)) if preset else load(path)
 
     def walk(self) -> Iterator[tuple[str, Any]]:
         found: dict[str, Any] = {}  # a layer is in the graph by its name, and often in an attribute of the same name

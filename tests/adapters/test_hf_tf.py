@@ -178,3 +178,45 @@ def test_pairs_that_nobody_can_encode_are_refused(nli):
     model = keras.Sequential([keras.Input((1,), dtype="string"), layer, keras.layers.Embedding(4, 2), keras.layers.Flatten()])
     with pytest.raises(ki.InputTypeError, match=r"Hugging Face tokenizer.*inputs\[0\]=\('I loved this film !', 'the actor'\)"):
         ki.wrap(model).predict(PAIRS)
+
+
+# Folders
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A model and its tokenizer, as `save_pretrained` writes them."""
+    folder = tmp_path_factory.mktemp("saved")
+    model = build("Bert", id2label={0: "no", 1: "maybe", 2: "yes"})
+    model.build_in_name_scope()
+    model.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder, model
+
+
+def test_a_folder_brings_the_model_its_tokenizer_and_its_classes(saved):
+    folder, model = saved
+    lens = ki.wrap(ki.load_model(folder))
+    expected = ki.wrap(model, tokenizer=tokenizer()).predict(TEXTS)
+    assert np.allclose(lens.predict(TEXTS).scores, expected.scores, atol=1e-6)
+    assert lens.class_names == ["no", "maybe", "yes"] and lens.describe()["text_front"] == "HuggingFace"
+
+
+def test_another_version_of_transformers_is_named(saved, monkeypatch):
+    for version in ("5.1.0", "4.57.6"):
+        monkeypatch.setattr("importlib.metadata.version", lambda name, found=version: found)
+        with pytest.raises(ki.ModelFileError, match=rf"'transformers>=4.53,<4.55' tf_keras.*transformers {version}"):
+            ki.load_model(saved[0])
+
+
+def test_a_folder_without_weights_for_tensorflow_says_so(saved, tmp_path):
+    (tmp_path / "config.json").write_bytes((saved[0] / "config.json").read_bytes())
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(ki.ModelFileError, match="holds model.safetensors or tf_model.h5"):
+        ki.load_model(tmp_path)
+
+
+def test_a_pytorch_model_is_told_what_to_load_instead():
+    torch = pytest.importorskip("torch", reason="only who has PyTorch can wrap one of its models by mistake")
+    with pytest.raises(ki.InputTypeError, match="PyTorch model.*TFAutoModelFor.*transformers>=4.53,<4.55"):
+        ki.wrap(torch.nn.Linear(2, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,29 @@ def test_a_preprocessor_that_hides_words_is_left_alone():
     models = importlib.import_module("keras_hub").models
     hiding = models.BertMaskedLMPreprocessor(preprocessor().tokenizer, sequence_length=8, mask_selection_length=2)
     assert ki.wrap(models.BertMaskedLM(backbone(layers=1), preprocessor=hiding)).describe()["text_front"] is None
+
+
+# Files
+
+
+def test_a_preset_and_a_file_are_loaded_with_their_preprocessor(tmp_path):
+    task = build(preprocessor=preprocessor())
+    task.save_to_preset(str(tmp_path / "preset"))
+    task.save(tmp_path / "task.keras")
+    expected = ki.wrap(task).predict(TEXTS).scores
+    for path in (tmp_path / "preset", tmp_path / "task.keras"):
+        assert np.allclose(ki.wrap(ki.load_model(path)).predict(TEXTS).scores, expected, atol=1e-6)
+
+
+def test_a_backbone_is_loaded_from_its_preset(tmp_path):
+    model = backbone(layers=1)
+    model.save_to_preset(str(tmp_path / "preset"))
+    found = ki.load_model(tmp_path / "preset")
+    assert np.allclose(found(arrays(model))["sequence_output"], model(arrays(model))["sequence_output"], atol=1e-6)
+
+
+def test_without_keras_hub_its_files_say_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "task.json").write_text("{}")
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    with pytest.raises(ki.ModelFileError, match=r"pip install 'kerasintrospect\[kerashub\]'"):
+        ki.load_model(tmp_path)
