@@ -4,6 +4,7 @@ import ast
 import configparser
 import importlib
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -255,15 +256,15 @@ def test_the_tree_of_errors_is_drawn_as_it_is():
 
 # Nothing heavy is imported before it is needed
 
-HEAVY = "keras lance matplotlib pandas scipy sklearn tensorflow tf_keras transformers".split()
+HEAVY = "autokeras keras keras_hub ktrain lance matplotlib pandas scipy sklearn tensorflow tf_keras torch transformers".split()
 
 
-def heavy_after(code: str, path: Path | None = None) -> list[str]:
+def heavy_after(code: str, path: Path | None = None, legacy: bool = False) -> list[str]:
     """The heavy modules that a fresh interpreter has loaded once it has run the code."""
     ask = f"import sys\nprint('LOADED', *[name for name in {HEAVY} if name in sys.modules])"
     start = f"import sys; sys.path.insert(0, {str(path)!r})\n" if path else ""
     run = [sys.executable, "-c", f"{start}try:\n    {code}\nfinally:\n    {ask.replace(chr(10), '; ')}"]
-    done = subprocess.run(run, capture_output=True, text=True)
+    done = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "TF_USE_LEGACY_KERAS": str(int(legacy))})
     assert "LOADED" in done.stdout and "Traceback" not in done.stderr, done.stderr
     return done.stdout.splitlines()[-1].split()[1:]
 
@@ -280,6 +281,20 @@ def test_the_check_for_heavy_imports_can_fail(tmp_path):
     for name in HEAVY:
         (tmp_path / f"{name}.py").touch()
     assert heavy_after(f"import {', '.join(HEAVY)}", tmp_path) == HEAVY
+
+
+USE = """import {family} as keras
+    model = keras.Sequential([keras.layers.Embedding(9, 4), keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(2)])
+    import kerasintrospect as ki, numpy as np
+    lens, ids = ki.wrap(model, class_names=['no', 'yes']), np.ones((2, 3), 'int32')
+    lens.predict(ids), lens.attribute(ids), lens.neighbors(ids).query(ids, k=1), lens.truncate('embedding')"""
+
+
+@pytest.mark.parametrize("family", ["keras", "tf_keras"])
+def test_using_a_model_imports_its_own_framework_only(family):
+    others = {"keras", "tf_keras", "keras_hub", "ktrain", "transformers", "torch", "autokeras"}
+    legacy = family == "tf_keras"  # tensorflow itself imports the Keras that this variable names
+    assert others & set(heavy_after(USE.format(family=family), legacy=legacy)) == {family}
 
 
 # Metadata and docs

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +171,19 @@ def test_a_preprocessor_of_something_else_says_so():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     with pytest.raises(ki.InputTypeError, match="Of ktrain's preprocessors those of texts.*ImagePreprocessor"):
         ki.wrap(model, tokenizer=images)
+
+
+TOO_LATE = """import os, sys
+import tensorflow as tf
+tf.keras.layers
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+import kerasintrospect as ki
+ki.load_model(sys.argv[1], trust=True)"""
+
+
+def test_the_variable_for_ktrain_set_too_late_is_named(tmp_path):
+    (tmp_path / "tf_model.preproc").touch()
+    env = {**os.environ, "TF_USE_LEGACY_KERAS": "0"}
+    done = subprocess.run([sys.executable, "-c", TOO_LATE, str(tmp_path)], env=env, capture_output=True, text=True)
+    assert done.returncode and "ModelFileError: ktrain cannot be imported" in done.stderr
+    assert "TF_USE_LEGACY_KERAS=1 in the environment before TensorFlow is imported" in done.stderr
