@@ -44,7 +44,7 @@ def wrap(
     """Wraps a Keras model; the model itself is never changed.
 
     Args:
-        model: Keras 3, tf_keras or Hugging Face model, ktrain predictor or learner; black boxes: SavedModel, TF Lite, function.
+        model: Keras 3, tf_keras or Hugging Face model; of ktrain or AutoKeras; black boxes: SavedModel, TF Lite, function.
         tokenizer: For models that take ids: a `TextVectorization` layer, a tf_keras `Tokenizer`, a Hugging Face fast
             tokenizer, or a function from a text to its tokens, or to their (start, end) characters (then with
             `preprocess`). A `TextVectorization` inside the model is found without it.

@@ -97,8 +97,8 @@ def find_front(tokenizer: Any, preprocess: Any, adapter: Any, max_length: int | 
         if member.claims(tokenizer, preprocess):
             return member(tokenizer, preprocess, adapter, max_length)
     raise InputTypeError(
-        f"tokenizer is a TextVectorization layer, a tf_keras Tokenizer, a Hugging Face tokenizer, or a function from a "
-        f"text to its tokens together with preprocess=. Received: an object of type {type(tokenizer).__name__}"
+        f"tokenizer is a TextVectorization layer, a tf_keras Tokenizer, a Hugging Face tokenizer, an AutoKeras pipeline, or a "
+        f"function from a text to its tokens together with preprocess=. Received: an object of type {type(tokenizer).__name__}"
     )
 
 

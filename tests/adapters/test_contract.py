@@ -35,6 +35,13 @@ def hugging_face(family: str) -> list[tuple[Any, Any]]:
     return [(build("DistilBert"), {"input_ids": ids, "attention_mask": (ids != 0).astype(int)})]
 
 
+def autokeras(family: str) -> list[tuple[Any, Any]]:
+    from adapters.test_autokeras import NEW, fitted, folder
+
+    inputs = fitted().tuner.get_best_pipeline().transform_x(np.array(NEW))
+    return [(fitted(), inputs), (folder(), inputs)]
+
+
 def keras_hub(family: str) -> list[tuple[Any, Any]]:
     from adapters.test_keras_hub import arrays, build
 
@@ -54,10 +61,11 @@ def black_box(family: str) -> list[tuple[Any, Any]]:
 
 
 MEMBERS: dict[str, Callable[[str], list[tuple[Any, Any]]]] = {
-    "black_box": black_box, "hf_tf": hugging_face, "keras_hub": keras_hub, "keras_model": models, "ktrain": ktrain,
+    "autokeras": autokeras, "black_box": black_box, "hf_tf": hugging_face, "keras_hub": keras_hub, "keras_model": models,
+    "ktrain": ktrain,
 }  # fmt: skip
-PAIRS = [("black_box", "tensorflow"), ("hf_tf", "tf_keras"), ("keras_hub", "keras"), ("keras_model", "keras"),
-         ("keras_model", "tf_keras"), ("ktrain", "tf_keras")]  # fmt: skip
+PAIRS = [("autokeras", "keras"), ("black_box", "tensorflow"), ("hf_tf", "tf_keras"), ("keras_hub", "keras"),
+         ("keras_model", "keras"), ("keras_model", "tf_keras"), ("ktrain", "tf_keras")]  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids="-".join)

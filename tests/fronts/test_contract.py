@@ -67,6 +67,13 @@ def ktrain(keras: Any) -> dict[str, Any]:
     return {"tokenizer": preproc}
 
 
+def autokeras(keras: Any) -> dict[str, Any]:
+    from fronts.test_autokeras import pipeline
+
+    words = [*zoo.WORDS[:6], "Film", "!!!"]  # a text of unknown words alone would be all padding
+    return {"tokenizer": pipeline([" ".join(words)], LENGTH)}
+
+
 def keras_hub(keras: Any) -> dict[str, Any]:
     from fronts.test_keras_hub import word_pieces
 
@@ -74,7 +81,7 @@ def keras_hub(keras: Any) -> dict[str, Any]:
 
 
 MEMBERS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    make.__name__: make for make in (text_vectorization, keras_tokenizer, hugging_face, keras_hub, callables, ktrain)
+    make.__name__: make for make in (autokeras, text_vectorization, keras_tokenizer, hugging_face, keras_hub, callables, ktrain)
 }
 
 
