@@ -112,7 +112,11 @@ def mean(mask: np.ndarray | None = None) -> Callable[[Any], Any]:
     return run
 
 
-def lstm(layer: Any, mask: np.ndarray | None = None, sequences: bool = True, back: bool = False) -> Callable[[Any], Any]:
+def lstm(
+    layer: Any, mask: np.ndarray | None = None, sequences: bool = True, back: bool = False, gate: Any = None
+) -> Callable[[Any], Any]:
+    gate = gate or _sigmoid
+
     def run(x: Any) -> Any:
         kernel, recurrent, bias = weights(layer)
         h = c = np.zeros((len(x), len(recurrent)))
@@ -120,8 +124,8 @@ def lstm(layer: Any, mask: np.ndarray | None = None, sequences: bool = True, bac
         found = np.zeros((*x.shape[:2], len(recurrent)))
         for t in steps:
             i, f, g, o = np.split(x[:, t] @ kernel + h @ recurrent + bias, 4, -1)
-            new_c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
-            new_h = _sigmoid(o) * np.tanh(new_c)
+            new_c = gate(f) * c + gate(i) * np.tanh(g)
+            new_h = gate(o) * np.tanh(new_c)
             keep = np.ones((len(x), 1), bool) if mask is None else mask[:, t : t + 1]
             h, c = np.where(keep, new_h, h), np.where(keep, new_c, c)
             found[:, t] = h
