@@ -205,7 +205,7 @@ class Introspector:
                 from the model's outputs to (n,) numbers; for sequence outputs (position, class).
             site: Where scores are taken; None finds the embedding outputs, or the float inputs themselves.
             score: `"logit"` (before a final softmax or sigmoid), `"probability"`, or `"loss"` of the target.
-            baseline: None (zeros), a number, or an array that fits the activation; one per site when there are several.
+            baseline: None (zeros), a number, or an array per unit, per position too, or per example too; one per site.
             seed: For methods that draw.
             options: Those of the method, such as `n_steps=50`.
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import KerasIntrospectWarning, TargetError
+from ..errors import InputError, KerasIntrospectWarning, TargetError
 from ..inputs import Arranged
 
-__all__ = ["Blocks", "check_positions", "is_other", "mask_of"]
+__all__ = ["Blocks", "check_positions", "is_other", "mask_of", "start_of"]
 
 
 class Blocks(dict[Any, tuple[np.ndarray, np.ndarray]]):
@@ -53,6 +53,32 @@ def mask_of(value: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     """(examples, positions or units) bool for one site of one chunk; the very `mask` where the positions are tokens."""
     aligned = value.ndim > 2 and mask is not None and not is_other(value, mask)
     return mask if aligned and mask is not None else np.ones(value.shape[:2], bool)
+
+
+def start_of(given: Any, value: np.ndarray, rows: np.ndarray, columns: slice, arranged: Arranged) -> np.ndarray:
+    """A baseline in the shape of the activation of some examples.
+
+    Args:
+        given: A number, or an array of one value per unit, per position and unit, or per example, position and unit.
+        value: (rows, positions, units) or (rows, units).
+        rows: Row numbers.
+        columns: Which of all token positions the chunk holds.
+        arranged: All examples.
+
+    Raises:
+        InputError: if it is no number, or of another shape.
+    """
+    try:
+        start = np.asarray(0.0 if given is None else given, np.float32)
+        if start.ndim == value.ndim and len(start) == len(arranged) > 1:
+            start = start[rows]
+        if value.ndim > 2 and start.ndim > 1 and start.shape[-2] == arranged.width != value.shape[1]:
+            start = start[..., columns, :]
+        return np.broadcast_to(start, value.shape).copy()
+    except (ValueError, TypeError) as error:
+        shape = (len(arranged), *value.shape[1:])
+        raise InputError(f"A baseline is a number, or an array that fits the activation of shape {shape}. Received: shape "
+                         f"{np.shape(given)}") from error  # fmt: skip
 
 
 def check_positions(target: Any, arranged: Arranged, shape: tuple[int | None, ...]) -> None:

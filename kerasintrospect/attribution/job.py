@@ -17,7 +17,7 @@ from ..runs import Runner
 from ..sites import Site
 from ..text import TokenRow
 from .base import unnamed
-from .blocks import Blocks, check_positions, is_other, mask_of
+from .blocks import Blocks, check_positions, is_other, mask_of, start_of
 from .points import Points
 from .questions import Question
 
@@ -131,21 +131,14 @@ class Job:
         """The sites in words."""
         return [str(site) for site in self._blocks if isinstance(site, Site)] or ["inputs"]
 
-    def baselines(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """What the user gave as baseline in the shape of the values; zeros for None."""
+    def baselines(self, values: Sequence[np.ndarray], rows: np.ndarray, mask: np.ndarray | None = None) -> list[np.ndarray]:
+        """What the user gave as baseline for these rows, in the shape of the values; zeros for None."""
         several = isinstance(self._baseline, (list, tuple)) and len(values) > 1
         given = self._baseline if several else [self._baseline] * len(values)
         if len(given) != len(values):
             raise InputError(f"There are {len(values)} sites, so a list of baselines holds as many. Received: {len(given)}")
-        made = []
-        for value, one in zip(values, given, strict=True):
-            try:
-                made.append(np.broadcast_to(np.asarray(0.0 if one is None else one, np.float32), value.shape).copy())
-            except (ValueError, TypeError) as error:
-                shape = getattr(np.asarray(one), "shape", None)
-                raise InputError(f"A baseline is a number, or an array that fits the activation of shape (examples, "
-                                 f"{', '.join(map(str, value.shape[1:]))}). Received: shape {shape}") from error  # fmt: skip
-        return made
+        columns = slice(None) if mask is None else self._columns(rows, mask)
+        return [start_of(one, value, rows, columns, self.arranged) for value, one in zip(values, given, strict=True)]
 
     # Gradients
 
@@ -215,7 +208,7 @@ class Job:
                 blocks.clear()
                 yield from self._prepared(points, only, blocks)
                 return
-            yield rows, leaves, mask, values, self.baselines(values)
+            yield rows, leaves, mask, values, self.baselines(values, rows if only is None else only[rows], mask)
 
     def ends(self) -> np.ndarray:
         """(n,) F(x) - F(baseline), without gradients."""

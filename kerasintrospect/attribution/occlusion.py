@@ -84,7 +84,7 @@ def _texts(job: Job, window: int, stride: int) -> None:
 
 def _arrays(job: Job, window: int, stride: int) -> None:
     leaves = job.arranged.leaves
-    starts = job.baselines([leaf.astype(np.float32) for leaf in leaves])
+    starts = job.baselines([leaf.astype(np.float32) for leaf in leaves], np.arange(len(job.arranged)))
     whole = job.explain_leaves(leaves)
     for place, (leaf, start) in enumerate(zip(leaves, starts, strict=True)):
         slices, drops = _windows(count := leaf.shape[1], window, stride), []

@@ -136,6 +136,20 @@ def test_integrated_gradients_are_complete_and_auto_stops(lens: Any) -> None:
             lens.attribute(TEXTS, n_steps=steps)
 
 
+def test_a_baseline_may_vary_by_unit_position_and_example(lens: Any) -> None:
+    """Texts are sorted by length and cut to it: what the user gives is sorted and cut as they are."""
+    values = lens.activations(TEXTS, str(lens._runner.scan().embeddings()[0]))
+    width, units = values.mask.shape[1], values[next(iter(values))].shape[-1]
+    drawn = np.random.default_rng(0).normal(size=(len(TEXTS), width, units))
+    for start in (drawn[0, 0], drawn[0], drawn):
+        found = lens.attribute(TEXTS, target=1, baseline=start)
+        for i, text in enumerate(TEXTS):
+            length = int(values.mask[i].sum())
+            own = start[i, :length] if start.ndim == 3 else start[:length] if start.ndim == 2 else start
+            alone = lens.attribute([text], target=1, baseline=own)
+            assert np.allclose(found[i].scores, alone[0].scores, atol=1e-5)
+
+
 def test_norm_change_is_a_z_score_of_one_step(lens: Any) -> None:
     found = lens.attribute(TEXTS, "norm_change", target="good")
     kept = [scores[mask] for scores, mask in zip(found.scores, found.mask, strict=True)]
