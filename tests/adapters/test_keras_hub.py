@@ -24,8 +24,9 @@ FAMILIES: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "Bert": ({}, ["transformer_layer_0", "pooled_dense"], "token_embedding"),
     "DistilBert": ({}, ["transformer_layer_0", "transformer_layer_1"], "token_and_position_embedding.token_embedding"),
     "Roberta": ({}, ["embeddings_layer_norm", "transformer_layer_1"], "embeddings.token_embedding"),
-    "Albert": ({"embedding_dim": WIDTH}, [], "token_embedding"),
-    "DebertaV3": ({"bucket_size": 4}, [], "token_embedding"),
+    "Albert": ({"embedding_dim": WIDTH}, ["group_0_inner_layer_0", "pooled_dense"], "token_embedding"),
+    "DebertaV3": ({"bucket_size": 4}, ["disentangled_attention_encoder_layer_0", "embeddings_layer_norm"], "token_embedding"),
+    "GPT2": ({}, ["transformer_layer_0", "transformer_layer_1"], "token_embedding"),
 }
 
 
@@ -83,7 +84,10 @@ def test_predictions_are_the_softmax_of_the_logits(wrapped):
 
 
 def test_layers_inside_give_what_a_model_cut_by_hand_gives(wrapped):
-    name, lens = wrapped
+    check_layers(*wrapped)
+
+
+def check_layers(name: str, lens: Any) -> None:
     inner, sites = lens.model.backbone, FAMILIES[name][1]
     found = lens.activations(arrays(lens.model), [f"{inner.name}.{site}" for site in sites])
     for site, value in zip(sites, cut(inner, sites)(arrays(lens.model)), strict=True):
@@ -108,8 +112,30 @@ def test_gradients_are_at_the_words_and_those_of_finite_differences(wrapped):
 
 
 @pytest.mark.parametrize("name", ["Albert", "DebertaV3"])
-def test_other_families_are_explained_at_their_words(name):
-    check_gradients(name, ki.wrap(build(name, layers=1), jit_compile=False))
+def test_other_families_are_read_at_their_layers_and_explained_at_their_words(name):
+    lens = ki.wrap(build(name, layers=1), jit_compile=False)
+    check_layers(name, lens)
+    check_gradients(name, lens)
+
+
+def test_a_shared_block_is_read_at_each_of_its_calls():
+    model = build("Albert", layers=2)
+    block, name = model.backbone.get_layer("group_0_inner_layer_0"), model.backbone.name
+    found = ki.wrap(model).activations(arrays(model), [f"{name}.{block.name}#{k}" for k in range(2)])
+    mask = (IDS != 0).astype("int32")
+    again = np.asarray(block(found[f"{name}.{block.name}#0"], padding_mask=mask))
+    assert np.allclose(found[f"{name}.{block.name}#1"][IDS != 0], again[IDS != 0], atol=1e-5)
+
+
+def test_a_language_model_is_read_and_explained():
+    model = backbone("GPT2")
+    lens, sites = ki.wrap(model), FAMILIES["GPT2"][1]
+    found = lens.activations(arrays(model), sites)
+    for site, value in zip(sites, cut(model, sites)(arrays(model)), strict=True):
+        assert np.allclose(found[site][IDS != 0], np.asarray(value)[IDS != 0], atol=1e-5)
+    slopes = lens.attribute(arrays(model), "saliency", target=lambda states: states[:, 2, 1])
+    assert slopes.sites == ("token_embedding",)
+    assert slopes.scores[:, :3].all() and not slopes.scores[:, 3:].any()  # a state knows nothing of later words
 
 
 def check_gradients(name: str, lens: Any) -> None:
