@@ -24,7 +24,13 @@ def close(found: Any, expected: Any, kind: Kind) -> None:
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     assert found.shape == expected.shape
     keep = kind.mask if kind.mask is not None and kind.mask.shape == found.shape[:2] else ...
-    np.testing.assert_allclose(found[keep], expected[keep], rtol=kind.tolerance * 5, atol=kind.tolerance)
+    close_to(found[keep], expected[keep], kind.tolerance * 5, kind.tolerance)
+
+
+def close_to(found: Any, expected: Any, rtol: float, atol: float) -> None:
+    """Equal, and of one shape."""
+    assert np.shape(found) == np.shape(expected)
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
 
 
 def raw(kind: Kind) -> Any:
@@ -152,17 +158,29 @@ def test_a_cell(kind, family, column, case, tmp_path):
 
 
 def render(found: dict[tuple[str, str, str], str | None]) -> str:
-    """The page."""
-    notes = list(dict.fromkeys(note for note in found.values() if note))
-    marks = {None: "no", "": "yes"} | {note: f"yes ({i})" for i, note in enumerate(notes, 1)}
-    lines = [INTRODUCTION, "", f"| model | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    """The page down to the frameworks."""
+    rows = {}
     for kind in KINDS:
-        pairs = [[marks[found[kind, family, column]] for family in FAMILIES] for column in COLUMNS]
-        cells = [" / ".join(dict.fromkeys(pair)) for pair in pairs]
-        lines.append(f"| {kind.replace('_', ' ')} | {' | '.join(cells)} |")
-    lines += ["", *(f"({i}) {note}." for i, note in enumerate(notes, 1))]
-    lines += ["", "What each column compares:", "", *(f"- **{name}**: {check.__doc__}" for name, check in COLUMNS.items())]
+        pairs = [[found[kind, family, column] for family in FAMILIES] for column in COLUMNS]
+        rows[kind.replace("_", " ")] = [[("no" if note is None else "yes", note or "") for note in pair] for pair in pairs]
+    return table(INTRODUCTION, "model", rows, COLUMNS)
+
+
+def table(introduction: str, corner: str, rows: dict[str, list[list[tuple[str, str]]]], columns: dict[str, Any]) -> str:
+    """A section of the page: per row and column what is marked, one (mark, note) for each family or for all."""
+    cells = [cell for row in rows.values() for pair in row for cell in pair]
+    notes = list(dict.fromkeys(note for _, note in cells if note))
+    marks = {cell: f"{cell[0]} ({notes.index(cell[1]) + 1})" if cell[1] else cell[0] for cell in cells}
+    lines = [introduction, "", f"| {corner} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in rows.items():
+        lines.append(f"| {name} | {' | '.join(' / '.join(dict.fromkeys(marks[cell] for cell in pair)) for pair in row)} |")
+    lines += ["", *(f"({i}) {note}.\n" for i, note in enumerate(notes, 1))]
+    lines += ["What each column compares:", "", *(f"- **{name}**: {_line(check)}" for name, check in columns.items())]
     return "\n".join(lines) + "\n"
+
+
+def _line(check: Any) -> str:
+    return " ".join(check.__doc__.split())
 
 
 INTRODUCTION = """# What works on which model
@@ -170,10 +188,10 @@ INTRODUCTION = """# What works on which model
 Written by `tests/write_matrix.py` (`make docs`); `tests/test_matrix.py` finds each cell anew and holds this page to it.
 The models are those of `tests/zoo.py`, built in Keras 3 and in tf_keras in one process. Every number is compared with
 the same network computed by hand, layer by layer, in float64 numpy on the model's own weights. "yes" holds for both
-families; where they differ, Keras 3 comes first."""
+families; where they differ, Keras 3 comes first. What comes from other [frameworks](#frameworks) follows."""
 
 
 def test_the_page_is_what_the_tests_found():
     if len(FOUND) < len(KINDS) * len(FAMILIES) * len(COLUMNS):
         pytest.skip("only some cells were run")
-    assert PAGE.read_text() == render(FOUND)
+    assert PAGE.read_text().partition("\n## ")[0] == render(FOUND)

@@ -1,11 +1,13 @@
-"""Finds every cell of the matrix and writes docs/matrix.md: `python tests/write_matrix.py`."""
+"""Finds every cell of both tables and writes docs/matrix.md: `python tests/write_matrix.py`."""
 
 import importlib
 import tempfile
 from itertools import product
 from pathlib import Path
 
+import test_frameworks as frameworks
 from conftest import FAMILIES, Case, wrap
+from frameworks import FRAMEWORKS, make
 from test_matrix import COLUMNS, KINDS, PAGE, render
 
 
@@ -23,5 +25,15 @@ def find() -> dict[tuple[str, str, str], str | None]:
     return found
 
 
+def find_frameworks() -> dict[tuple[str, str], frameworks.Cell]:
+    """All cells of the second table, likewise."""
+    found: dict[tuple[str, str], frameworks.Cell] = {}
+    for name in FRAMEWORKS:
+        with tempfile.TemporaryDirectory() as folder:
+            row = frameworks.wrapped(make(name, Path(folder)))
+            found |= {(name, column): check(row) for column, check in frameworks.COLUMNS.items()}
+    return found
+
+
 if __name__ == "__main__":
-    PAGE.write_text(render(find()))
+    PAGE.write_text(render(find()) + "\n" + frameworks.render(find_frameworks()))

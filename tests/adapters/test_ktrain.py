@@ -66,30 +66,35 @@ def google_bert(place: Path) -> None:
         tf.compat.v1.train.Saver(variables).save(session, str(place / "bert_model.ckpt"))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A DistilBERT as people have it on disk, tiny and fresh."""
+def published(place: Path) -> Path:
+    """A DistilBERT as people have it on disk, tiny and fresh, whose weights make a difference."""
     transformers, tokenizers = importlib.import_module("transformers"), importlib.import_module("tokenizers")
-    place = Path(tmp_path_factory.mktemp("distilbert"))
+    importlib.import_module("tf_keras").utils.set_random_seed(1)
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted({word for text in TEXTS for word in text.split()})]
     made = tokenizers.BertWordPieceTokenizer({piece: i for i, piece in enumerate(pieces)})
     names = {f"{name.lower()}_token": f"[{name}]" for name in ("PAD", "UNK", "CLS", "SEP", "MASK")}
     transformers.DistilBertTokenizerFast(tokenizer_object=made._tokenizer, **names).save_pretrained(place)
-    config = transformers.DistilBertConfig(vocab_size=len(pieces), dim=16, n_layers=2, n_heads=2, hidden_dim=32, num_labels=2)
+    sizes = {"vocab_size": len(pieces), "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "num_labels": 2}
+    config = transformers.DistilBertConfig(**sizes, initializer_range=0.3)
     model = transformers.TFDistilBertForSequenceClassification(config)
     model.build_in_name_scope()
     model.save_pretrained(place)
     return place
 
 
-@pytest.fixture(scope="module")
-def transformer(folder: Path) -> Any:
+def fine_tuned(folder: Path) -> Any:
+    """The predictor of a `Transformer` from a folder."""
     ktrain = importlib.import_module("ktrain")
     preproc = ktrain.text.Transformer(str(folder), maxlen=12, class_names=["fine", "poor"])
     train = preproc.preprocess_train(TEXTS, [int(label == "poor") for label in LABELS], verbose=0)
     learner = ktrain.get_learner(preproc.get_classifier(), train_data=train, batch_size=8)
     learner.fit(1e-3, 1, verbose=0)
     return ktrain.get_predictor(learner.model, preproc=preproc)
+
+
+@pytest.fixture(scope="module")
+def transformer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return fine_tuned(published(tmp_path_factory.mktemp("distilbert")))
 
 
 @pytest.mark.parametrize(
