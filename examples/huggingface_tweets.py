@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few tweets, one epoch")
     parser.add_argument("--out", type=Path, default=Path("huggingface_output"), help="folder for the report")
     args = parser.parse_args()
-    train, test = split_tweets(load_tweets(limit=100 if args.quick else 2500), seed=0)
+    train, test = split_tweets(load_tweets(limit=60 if args.quick else 2500), seed=0)
     tokenizer = AutoTokenizer.from_pretrained(find_encoder())
     model = fine_tune(tokenizer, train, epochs=1 if args.quick else 2)
 
@@ -38,9 +38,9 @@ def main() -> None:
     print(f"\nAccuracy on {len(texts)} test tweets: {(found.labels == labels).mean():.1%}")
     print(lens.attribute(texts[:2], n_steps="auto"))
 
-    few = slice(12 if args.quick else 300)
+    few = slice(6 if args.quick else 300)
     report = lens.debug(
-        texts[few], labels[few], train["text"].tolist(), train["label"].to_numpy(), max_errors=4 if args.quick else 100
+        texts[few], labels[few], train["text"].tolist(), train["label"].to_numpy(), max_errors=2 if args.quick else 100
     )
     args.out.mkdir(exist_ok=True)
     print(f"\nThe debug report: {report.save(args.out / 'report.html').resolve().as_uri()}")

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few tweets, one epoch")
     parser.add_argument("--out", type=Path, default=Path("keras_hub_output"), help="folder for the report")
     args = parser.parse_args()
-    train, test = split_tweets(load_tweets(limit=100 if args.quick else 2500), seed=0)
+    train, test = split_tweets(load_tweets(limit=60 if args.quick else 2500), seed=0)
     task = fine_tune(train, epochs=1 if args.quick else 2)
 
     import kerasintrospect as ki
@@ -42,9 +42,9 @@ def main() -> None:
     index = lens.neighbors(train["text"].tolist(), train["label"].to_numpy(), site=half)
     print(f"\n{texts[0]}\n  is nearest at {half} to: {index.query(texts[:1], k=1).texts[0][0]}")
 
-    few = slice(12 if args.quick else 300)
+    few = slice(6 if args.quick else 300)
     report = lens.debug(
-        texts[few], labels[few], train["text"].tolist(), train["label"].to_numpy(), max_errors=4 if args.quick else 100
+        texts[few], labels[few], train["text"].tolist(), train["label"].to_numpy(), max_errors=2 if args.quick else 100
     )
     args.out.mkdir(exist_ok=True)
     print(f"\nThe debug report: {report.save(args.out / 'report.html').resolve().as_uri()}")

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few tweets, one epoch")
     parser.add_argument("--out", type=Path, default=Path("ktrain_output"), help="folder for the report")
     args = parser.parse_args()
-    train, test = split_tweets(load_tweets(limit=100 if args.quick else 2500), seed=0)
+    train, test = split_tweets(load_tweets(limit=60 if args.quick else 2500), seed=0)
     predictor = fine_tune(train, epochs=1 if args.quick else 2)
     texts, labels = train["text"].tolist(), train["label"].to_numpy()
     tweet = test["text"].iloc[0]
@@ -42,12 +42,13 @@ def main() -> None:
 
     print(f"Cut behind the encoder: {type(encoder).__name__}. The nearest training tweets there:")
     show(nearest)
-    for site in [row.path for row in lens.sites() if row.class_name == "TFBertLayer"]:
+    layers = [row.path for row in lens.sites() if row.class_name == "TFBertLayer"]
+    for site in layers[:: 5 if args.quick else 1]:
         print(f"\nAt {site}:")
         show(lens.neighbors(texts, labels, site=site).query([tweet], k=1))
 
-    few = test.head(12 if args.quick else 300)
-    report = lens.debug(few["text"].tolist(), few["label"].to_numpy(), texts, labels, max_errors=4 if args.quick else 100)
+    few = test.head(6 if args.quick else 300)
+    report = lens.debug(few["text"].tolist(), few["label"].to_numpy(), texts, labels, max_errors=2 if args.quick else 100)
     args.out.mkdir(exist_ok=True)
     print(f"\nThe debug report: {report.save(args.out / 'report.html').resolve().as_uri()}")
 
