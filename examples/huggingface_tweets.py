@@ -23,12 +23,12 @@ from tweets import CLASS_NAMES, find_encoder, load_tweets, split_tweets
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fine-tune MiniLM on tweets, and debug it.")
-    parser.add_argument("--quick", action="store_true", help="few tweets, one epoch")
+    parser.add_argument("--quick", action="store_true", help="few tweets, one epoch, two layers")
     parser.add_argument("--out", type=Path, default=Path("huggingface_output"), help="folder for the report")
     args = parser.parse_args()
     train, test = split_tweets(load_tweets(limit=60 if args.quick else 2500), seed=0)
     tokenizer = AutoTokenizer.from_pretrained(find_encoder())
-    model = fine_tune(tokenizer, train, epochs=1 if args.quick else 2)
+    model = fine_tune(tokenizer, train, **({"epochs": 1, "layers": 2} if args.quick else {"epochs": 2}))
 
     import kerasintrospect as ki
 
@@ -46,10 +46,11 @@ def main() -> None:
     print(f"\nThe debug report: {report.save(args.out / 'report.html').resolve().as_uri()}")
 
 
-def fine_tune(tokenizer: Any, train: pd.DataFrame, epochs: int) -> Any:
+def fine_tune(tokenizer: Any, train: pd.DataFrame, epochs: int, layers: int = 6) -> Any:
     """An ordinary TensorFlow model of transformers, trained by `fit`."""
     tf_keras.utils.set_random_seed(0)
-    model = TFAutoModelForSequenceClassification.from_pretrained(find_encoder(), num_labels=len(CLASS_NAMES))
+    options = {"num_labels": len(CLASS_NAMES), "num_hidden_layers": layers}
+    model = TFAutoModelForSequenceClassification.from_pretrained(find_encoder(), **options)
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(tf_keras.optimizers.Adam(5e-5), loss, metrics=["accuracy"])
     inputs = tokenizer(train["text"].tolist(), padding=True, truncation=True, max_length=40, return_tensors="np")

@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--keras", default="keras", choices=["keras", "tf_keras"])
     chosen = parser.parse_args()
     print(f"Training on the negative and positive tweets ({chosen.keras}) ...")
-    lens = ki.wrap(train(chosen.keras, 12_000 if chosen.quick else None), class_names=["negative", "positive"])
+    lens = ki.wrap(train(chosen.keras, 8_000 if chosen.quick else None), class_names=["negative", "positive"])
     scores = lens.predict([SENTENCE]).scores[0]
     print(f"{SENTENCE!r}: negative {scores[0]:.2f}, positive {scores[1]:.2f}\n")
     columns = [word.text for word in lens.attribute([SENTENCE], "saliency")[0].words()]
