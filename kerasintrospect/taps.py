@@ -249,6 +249,6 @@ def _mask(layer: Any, part: str, tensor: Any, first: Any) -> Any:
     previous = tf.nest.map_structure(lambda leaf: getattr(leaf, "_keras_mask", None), first)
     try:
         mask = layer.compute_mask(first, previous)
-    except (TypeError, ValueError, NotImplementedError):
+    except (TypeError, ValueError, NotImplementedError):  # what Keras itself never asks may refuse to answer: no mask
         return None
     return mask if tf.is_tensor(mask) else next((leaf for leaf in tf.nest.flatten(mask) if tf.is_tensor(leaf)), None)

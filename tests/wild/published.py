@@ -6,6 +6,7 @@ Their own code stays where it is: a test reads files of weights and data, and wr
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import pickletools
 import re
@@ -86,7 +87,7 @@ def _index() -> str:
     try:
         return os.environ.get("PIP_INDEX_URL") or _pip("config", "get", "global.index-url")
     except UnavailableError:
-        return "https://pypi.org/simple"
+        return str(importlib.import_module("pip._internal.models.index").PyPI.simple_url)  # what pip asks by default
 
 
 def _read(address: str) -> bytes:
