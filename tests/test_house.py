@@ -36,7 +36,7 @@ ORDER = [
     {"taps", "adapters"},
     {"scan", "fronts"},
     {"inputs", "outputs"},
-    {"tracing", "pooling"},
+    {"tracing", "pooling", "weights"},
     {"runs"},
     {"submodels", "store", "neighbors", "influence", "neurons", "probes", "attribution", "interventions"},
     {"metrics", "labelled", "verdicts"},
