@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import indexing
 from .activations import Activations, Predictions
 from .adapters.base import adapt
 from .attribution.base import Attributions, attribute
 from .errors import InputError, InputTypeError, KerasIntrospectWarning
 from .fronts.base import find_front
 from .inputs import Arranged
-from .labelled import class_ids
 from .neighbors import NeighborIndex
 from .outputs import Output, Target, describe_output
 from .runs import Runner
 from .sites import Site, SiteTable
 from .submodels import Tail, truncate
 from .taps import as_edit
+from .weights import named
 
 if TYPE_CHECKING:
     from .debug import DebugReport
@@ -229,42 +229,22 @@ class Introspector:
             pool: As in `activations`.
             metric: `"cosine"` or `"euclidean"`.
         """
-        arranged = self._arrange(texts)
         place = self._site(site) if site is not None else self._runner.summary()
-        if labels is not None and any(isinstance(label, str) for label in labels):
-            labels = class_ids(list(labels), self.class_names or (), self.class_names is not None, "labels")
-        vectors = self._vectors(arranged, place, pool)
-        index = NeighborIndex(vectors, arranged.encoded.texts, labels, metric, fingerprint=self.fingerprint(place, pool),
-                              site=str(place), pool=pool, class_names=self.class_names)  # fmt: skip
-        index.attach(self._embed(place, pool), index.fingerprint)
-        return index
+        return indexing.index(self._runner, self._arrange, texts, labels, place, pool, metric, self.class_names)
 
     def fingerprint(self, site: str | Site, pool: str | None) -> str:
         """A string that changes with the weights, the site, the pooling and the text front."""
-        digest = hashlib.blake2b(digest_size=16)
-        front = self._runner.front
-        digest.update(f"{self._site(site)} {pool} {front.identity() if front is not None else ''}".encode())
-        for name, value in self._weights():
-            digest.update(f"{name}{value.shape}{value.dtype}".encode())
-            digest.update(value.tobytes())
-        return digest.hexdigest()
+        return indexing.fingerprint(self._runner, self._site(site), pool)
 
     def embedder(self, site: str, pool: str | None) -> tuple[Callable[[Any], np.ndarray], str]:
         """(inputs -> vectors, fingerprint) for an index that was loaded from a file."""
-        return self._embed(self._site(site), pool), self.fingerprint(site, pool)
+        return indexing.embedder(self._runner, self._arrange, self._site(site), pool), self.fingerprint(site, pool)
 
     def debug(self, texts: Any, labels: Any, train_texts: Any = None, train_labels: Any = None, **options: Any) -> DebugReport:
         """The misclassified texts with all of the above beside them: see `kerasintrospect.debug.debug`."""
         from .debug import debug
 
         return debug(self, texts, labels, train_texts, train_labels, **options)
-
-    def _embed(self, site: Site, pool: str | None) -> Callable[[Any], np.ndarray]:
-        return lambda inputs: self._vectors(self._arrange(inputs), site, pool)
-
-    def _vectors(self, arranged: Arranged, site: Site, pool: str | None) -> np.ndarray:
-        found = self._runner.activations(arranged, {"site": site}, pool)["site"]
-        return found.reshape(len(found), -1).astype(np.float32)
 
     def _arrange(self, inputs: Any) -> Arranged:
         if isinstance(inputs, Arranged):
@@ -285,13 +265,9 @@ class Introspector:
             self._output = describe_output(self._runner.scan(), self._runner.adapter, self._names, self._choice)
         return self._output
 
-    def _weights(self) -> Iterator[tuple[str, np.ndarray]]:
-        for weight in self._runner.adapter.weights():
-            if hasattr(weight, "numpy"):  # tf_keras lists a handle of the vocabulary among the weights
-                yield getattr(weight, "path", weight.name), np.ascontiguousarray(weight.numpy())
-
     def _explain_nan(self, scores: np.ndarray) -> None:
-        broken = [name for name, value in self._weights() if value.dtype.kind == "f" and not np.isfinite(value).all()]
+        floats = ((name, value) for name, value in named(self._runner.adapter) if value.dtype.kind == "f")
+        broken = [name for name, value in floats if not np.isfinite(value).all()]
         rows = np.flatnonzero(~np.isfinite(scores).reshape(len(scores), -1).all(1))
         if broken:
             raise InputError(f"The model gives NaN, because these weights hold NaN or infinity: {', '.join(broken[:5])}.")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .adapters.base import Adapter
-from .errors import InputError
+from .errors import InputError, UnsupportedError
 from .taps import LOCK
 
 __all__ = ["borrowed", "named", "reinitialised"]
@@ -35,8 +35,11 @@ def borrowed(adapter: Adapter, values: Values) -> Iterator[None]:
 
     Raises:
         InputError: If number or shapes are not those of the weights; nothing was changed then.
+        UnsupportedError: If the model is a black box, whose weights cannot be set.
     """
     variables = _variables(adapter)
+    if adapter.kind == "black box":
+        raise UnsupportedError("A black box keeps the weights that it has: it cannot be run with others.")
     shapes = [None if value is None else tuple(value.shape) for value in values]
     wanted = [tuple(variable.shape) for variable in variables]
     if len(shapes) != len(wanted) or any(shape not in (None, own) for shape, own in zip(shapes, wanted, strict=True)):
@@ -87,15 +90,14 @@ def reinitialised(adapter: Adapter, layers: Mapping[str, Any], seed: int = 0) ->
 
 
 def _variables(adapter: Adapter) -> list[Any]:
-    # tf_keras lists a handle of the vocabulary among the weights
-    return [weight for weight in adapter.weights() if hasattr(weight, "numpy") and hasattr(weight, "assign")]
+    return [weight for weight in adapter.weights() if hasattr(weight, "numpy")]  # tf_keras lists a table of words among them
 
 
 def _initializers(layer: Any) -> Iterator[tuple[Any, Any]]:
-    """(weight, initializer) as Keras layers keep them: `kernel` beside `kernel_initializer`."""
+    """(weight, initializer) as Keras layers keep them: `kernel` and `kernel_initializer`, `recurrent_kernel` and `recurrent_initializer`."""
     for owner in (layer, getattr(layer, "cell", None)):
         for name, initializer in list(getattr(owner, "__dict__", {}).items()):
             if name.endswith("_initializer") and hasattr(initializer, "get_config"):
                 stem = name.removesuffix("_initializer")
-                weights = (getattr(owner, attribute, None) for attribute in (stem, f"_{stem}"))
+                weights = (getattr(owner, attribute, None) for attribute in (stem, f"_{stem}", f"{stem}_kernel"))
                 yield from ((weight, initializer) for weight in weights if weight is not None)

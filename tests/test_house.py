@@ -40,6 +40,7 @@ ORDER = [
     {"runs"},
     {"submodels", "store", "neighbors", "influence", "neurons", "probes", "attribution", "interventions"},
     {"metrics", "labelled", "verdicts"},
+    {"indexing"},
     {"introspector"},
     {"mistakes"},
     {"debug"},
