@@ -94,7 +94,7 @@ def _variables(adapter: Adapter) -> list[Any]:
 
 
 def _initializers(layer: Any) -> Iterator[tuple[Any, Any]]:
-    """(weight, initializer) as Keras layers keep them: `kernel` and `kernel_initializer`, `recurrent_kernel` and `recurrent_initializer`."""
+    """(weight, initializer) as layers keep them: the attribute `kernel` and beside it `kernel_initializer`."""
     for owner in (layer, getattr(layer, "cell", None)):
         for name, initializer in list(getattr(owner, "__dict__", {}).items()):
             if name.endswith("_initializer") and hasattr(initializer, "get_config"):

@@ -1,0 +1,9 @@
+"""The command line: one sub-command, one public call.
+
+What is wrong with the input is one sentence and exit code 2. Nothing heavy is imported before a command runs.
+"""
+
+from .commands import app as app
+from .commands import main as main
+
+__all__ = ["app", "main"]
