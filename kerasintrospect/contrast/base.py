@@ -160,9 +160,14 @@ def contrast(
     if queries.shape[1] != examples.vectors.shape[1]:
         raise InputError(f"A query has to have {examples.vectors.shape[1]} units, as the index has. "
                          f"Received: {queries.shape[1]} units.")  # fmt: skip
+    blind = np.flatnonzero(~queries.any(1)) if examples.cosine else []
+    if len(blind):
+        warnings.warn("A vector of zeros has no direction: every distance from it is 1. "
+                      f"Received: {len(blind)} of {len(queries)} inputs, the first at {blind[0]}.",
+                      KerasIntrospectWarning, stacklevel=3)  # fmt: skip
     asked = _asked("labels", labels, index, len(queries))
     picks = _run(method, member, examples, queries, asked, k, options)
-    return Neighbors(*_found(index, picks), index.class_names)
+    return Neighbors(**_found(index, picks))
 
 
 def prototypes(
@@ -209,7 +214,7 @@ def prototypes(
 def _prototypes(index: NeighborIndex, rows: Array, picks: Picks) -> Prototypes:
     inner = None if picks.criticisms is None else _prototypes(index, rows, picks.criticisms)
     weights = None if picks.weights is None else picks.weights.astype(np.float32)
-    return Prototypes(*_found(index, picks), index.class_names, rows, weights, inner)
+    return Prototypes(**_found(index, picks), classes=rows, weights=weights, criticisms=inner)
 
 
 def _member(method: str, of: str) -> Member:
@@ -253,9 +258,12 @@ def _asked(name: str, values: Any, index: NeighborIndex, n: int | None) -> Array
         required = "(n,), one for each input" if n is not None else "(classes,)"
         raise InputError(f"`{name}` has to be of shape {required}. Received: shape={given.shape}"
                          + (f" for {n} inputs." if n is not None else "."))  # fmt: skip
-    if given.dtype.kind in "iub":
-        return given.astype(np.int64)
     names = index.class_names or []
+    if given.dtype.kind in "iub":
+        if names and not (0 <= given.min() and given.max() < len(names)):
+            raise InputError(f"`{name}` has to hold indices of the {len(names)} class names. "
+                             f"Received: from {given.min()} to {given.max()}.")  # fmt: skip
+        return given.astype(np.int64)
     unknown = [value for value in given.tolist() if value not in names]
     if unknown:
         raise InputTypeError(f"`{name}` has to hold class indices, or names of {names}. Received: {unknown[0]!r}.")
@@ -277,10 +285,11 @@ def _name(index: NeighborIndex, row: int) -> str:
     return repr(index.class_names[row]) if inside and index.class_names else str(int(row))
 
 
-def _found(index: NeighborIndex, picks: Picks) -> tuple[Array, Array, list[list[Any]] | None, Array]:
+def _found(index: NeighborIndex, picks: Picks) -> dict[str, Any]:
     indices, texts = picks.indices, index.texts
     words = None if texts is None else [[texts[i] if i >= 0 else None for i in row] for row in indices.tolist()]
-    labels = np.full(indices.shape, -1, np.int64)
+    labels = None
     if index.labels is not None:
-        labels[indices >= 0] = index.labels[indices[indices >= 0]]
-    return indices, picks.distances.astype(np.float32), words, labels
+        labels = np.where(indices >= 0, index.labels[indices], -1)
+    return {"indices": indices, "distances": picks.distances.astype(np.float32), "texts": words, "labels": labels,
+            "class_names": index.class_names}  # fmt: skip

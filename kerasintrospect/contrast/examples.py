@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import KerasIntrospectWarning
 from ..neighbors import NeighborIndex
 from ..search import Search
 
@@ -47,7 +49,9 @@ class Examples:
         for of in among:
             rows, search = self._search(int(of))
             if len(rows):
-                found.append(rows[search.nearest(queries, min(k, len(rows)))[0]])
+                with warnings.catch_warnings():  # of vectors of zeros: the caller knows whether they are the user's
+                    warnings.simplefilter("ignore", KerasIntrospectWarning)
+                    found.append(rows[search.nearest(queries, min(k, len(rows)))[0]])
         return self.sort(np.concatenate(found, 1), self.measure(queries, np.concatenate(found, 1)), k)
 
     def sort(self, indices: Array, keys: Array, k: int) -> tuple[Array, Array]:
