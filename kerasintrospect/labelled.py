@@ -2,19 +2,21 @@
 
 import math
 import re
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError, InputTypeError
+from .errors import InputError, InputTypeError, KerasIntrospectWarning
 from .pairs import as_pair, changed
 from .text import Span, words
 
-__all__ = ["TrainingSet", "class_ids", "paired", "positive", "strings"]
+__all__ = ["TrainingSet", "class_ids", "paired", "positive", "strings", "word_set"]
 
 COMMON = 0.05  # a word in more than this share of the training texts says nothing about likeness
 FEW = 5  # ... unless it is in no more than this many of them
@@ -130,6 +132,18 @@ def positive(**numbers: int) -> None:
             raise InputError(f"`{name}` has to be an integer of at least 1. Received: {name}={number!r}.")
 
 
+@contextmanager
+def warnings_as_notes(notes: list[str]) -> Iterator[None]:
+    """Our own warnings go to the reader of the report, once each; those of others go on."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", KerasIntrospectWarning)
+        yield
+    notes.extend(str(w.message) for w in caught if issubclass(w.category, KerasIntrospectWarning))
+    for w in caught:
+        if not issubclass(w.category, KerasIntrospectWarning):
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+
+
 class TrainingSet:
     """The labelled texts that a model was trained on.
 
@@ -190,6 +204,11 @@ class TrainingSet:
     @property
     def _common(self) -> float:
         return max(FEW, COMMON * len(self.texts))
+
+
+def word_set(text: str) -> set[str]:
+    """The words of a text as they are compared: case, # and @ set aside, punctuation left out."""
+    return {key for key, _ in _keys(text)}
 
 
 def _folded(text: str) -> str:
