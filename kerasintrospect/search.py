@@ -7,8 +7,7 @@ the answer is that of a plain loop in double precision.
 from __future__ import annotations
 
 import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any
@@ -18,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from kerasintrospect.errors import InputError, InputTypeError, KerasIntrospectWarning
+from kerasintrospect.errors import InputError, InputTypeError
+from kerasintrospect.vectors import directions, distances, largest_one, norms_of, slices, squares_of
 
 __all__ = ["Search", "matrix"]
 
@@ -63,24 +63,26 @@ class Search:
     """The k nearest rows of `vectors`, (m, units) float32.
 
     Rows (cosine: divided by their norm) are centred and scaled into the unit ball, where q.x - |x|^2 / 2 ranks
-    them; a last column carries -|x|^2 / 2. Equal rows are one row here, so that copies cost nothing and are
-    equally far.
+    them; a last column carries -|x|^2 / 2. Equal rows are one row here, so that copies cost nothing; without
+    `grouped`, they cost what they cost, and building takes half the time.
     """
 
-    def __init__(self, vectors: Array, cosine: bool) -> None:
+    def __init__(self, vectors: Array, cosine: bool, grouped: bool = True) -> None:
         self.vectors, self.cosine = vectors, cosine
-        self.norms = _norms(vectors) if cosine else np.ones(len(vectors))
+        self.counts: Array
+        self.norms = norms_of(vectors) if cosine else np.ones(len(vectors))
         given, self.empty = np.flatnonzero(self.norms), np.flatnonzero(self.norms == 0)
         self.centre, self.radius = np.zeros(vectors.shape[1]), 1.0
-        parts = [given[part] for part in _slices(len(given), vectors.shape[1])]
+        parts = [given[part] for part in slices(len(given), vectors.shape[1])]
         if parts:
             self.centre = np.sum([self._scaled(part).sum(0) for part in parts], 0) / len(given)
-            self.radius = max(np.sqrt(_squares(self._scaled(part))).max() for part in parts) or 1.0
-        first, group, self.counts = _groups(self._keys(parts) if cosine else vectors)
+            self.radius = max(np.sqrt(squares_of(self._scaled(part))).max() for part in parts) or 1.0
+        alone = np.arange(len(given)), np.arange(len(given)), np.ones(len(given), int)
+        first, group, self.counts = _groups(self._keys(parts) if cosine else vectors) if grouped else alone
         self.first, self.members = given[first], given[np.argsort(group, kind="stable")]
         self.starts = np.cumsum(self.counts) - self.counts
         self.rows = np.empty((len(first), vectors.shape[1] + 1), np.float32)
-        for part in _slices(*self.rows.shape):
+        for part in slices(*self.rows.shape):
             self.rows[part] = self._exact_rows(part)
 
     def _scaled(self, rows: Array) -> Array:
@@ -92,47 +94,45 @@ class Search:
 
     def _exact_rows(self, part: slice) -> Array:
         scaled = self._scaled(self.first[part])
-        return np.column_stack([scaled, _squares(scaled) / -2])
+        return np.column_stack([scaled, squares_of(scaled) / -2])
 
     def _keys(self, parts: list[Array]) -> Array:
-        """Equal for equal directions, bit by bit: division rounds correctly, so (1, 2) and (3, 6) both give (0.5, 1)."""
+        """Equal for equal directions, bit by bit."""
         keys = np.empty((sum(map(len, parts)), self.vectors.shape[1]))
         done = 0
         for part in parts:
-            rows = self.vectors[part].astype(np.float64)
-            keys[done : done + len(part)] = rows / np.abs(rows).max(1, keepdims=True)
+            keys[done : done + len(part)] = largest_one(self.vectors[part])
             done += len(part)
         return keys
 
     def nearest(self, queries: Array, k: int) -> tuple[Array, Array]:
         """Indices (n, k) int64 and distances (n, k) float32 of the nearest rows, equal ones by index."""
-        norms = _norms(queries) if self.cosine else np.ones(len(queries))
+        indices, squares = self.ranked(queries, k)
+        return indices, distances(queries, squares, self.cosine)
+
+    def ranked(self, queries: Array, k: int) -> tuple[Array, Array]:
+        """Like `nearest`, with squared distances in float64, of which blocks can be merged (cosine: of unit vectors).
+
+        A row without direction is infinitely far; from a query without direction all others are equally far.
+        """
+        norms = norms_of(queries) if self.cosine else np.ones(len(queries))
         room = min(k, len(self.members))
-        indices, distances = np.empty((len(queries), k), np.int64), np.full((len(queries), k), 2, np.float32)
+        indices, squares = np.empty((len(queries), k), np.int64), np.full((len(queries), k), np.inf)
         indices[:, room:] = self.empty[: k - room]
 
         def fill(part: slice) -> None:
             found = self._block(queries[part], np.where(norms[part], norms[part], 1), room)
-            indices[part, :room], distances[part, :room] = found
+            indices[part, :room], squares[part, :room] = found
 
         _spread(fill, len(queries) if room else 0, max(1, min(_ROWS, 2**15 // k)))
         if not norms.all():
-            self._blind(norms == 0, indices, distances)
-        return indices, distances
-
-    def _blind(self, queries: Array, indices: Array, distances: Array) -> None:
-        rows = np.flatnonzero(queries)
-        warnings.warn(
-            "A vector of zeros has no direction: every distance from it is 1. "
-            f"Received: {len(rows)} of {len(queries)} queries, the first at {rows[0]}.",
-            KerasIntrospectWarning,
-            stacklevel=5,
-        )
-        indices[rows], distances[rows] = np.r_[np.sort(self.members), self.empty][: indices.shape[1]], 1
+            indices[norms == 0] = np.r_[np.sort(self.members), self.empty][:k]
+            squares[norms == 0, :room] = 2
+        return indices, squares
 
     def _block(self, queries: Array, norms: Array, k: int, dtype: Any = np.float32) -> tuple[Array, Array]:
         wide = self._scale(queries, norms)
-        reach = np.sqrt(_squares(wide))
+        reach = np.sqrt(squares_of(wide))
         shrink = np.maximum(reach, 1)  # a factor changes no ranking, and float32 must not overflow
         left = (np.column_stack([wide, np.ones(len(wide))]) / shrink[:, None]).astype(dtype)
         columns = min(max(_BLOCK // (4 if dtype is np.float64 else 1) // len(left), 1), len(self.rows))
@@ -174,10 +174,10 @@ class Search:
     ) -> tuple[Array, ...]:
         """Measures new pairs (query, row) in float64, and keeps the k nearest rows of each query."""
         squares = np.empty(len(new[0]))
-        for part in _slices(len(squares), queries.shape[1]):
-            query, row = new[0][part], self.first[new[1][part]]
-            gap = self.vectors[row] / self.norms[row, None] - queries[query] / norms[query, None]
-            squares[part] = _squares(gap)
+        for part in slices(len(squares), queries.shape[1]):
+            rows = self.vectors[self.first[new[1][part]]]
+            query = queries[new[0][part]] / norms[new[0][part], None]
+            squares[part] = squares_of((directions(rows) if self.cosine else rows) - query)
         query, column, square = (np.concatenate(pair) for pair in zip(kept, (*new, squares), strict=True))
         order = _least(query, square, self.first[column], k)
         return query[order], column[order], square[order]
@@ -190,10 +190,7 @@ class Search:
         copy = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
         index, square = self.members[self.starts[column[source]] + copy], square[source]
         order = _least(query[source], square, index, k)
-        # Below 1e-30 the difference of two unit vectors is the rounding of float64.
-        distance = np.where(square < 1e-30, 0, square / 2) if self.cosine else np.sqrt(square)
-        distance = np.minimum(distance[order], np.finfo(np.float32).max).astype(np.float32)
-        return index[order].reshape(n, k), distance.reshape(n, k)
+        return index[order].reshape(n, k), square[order].reshape(n, k)
 
 
 @cache
@@ -268,20 +265,3 @@ def _groups(rows: Array) -> tuple[Array, Array, Array]:
     whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
     _, first, group, counts = np.unique(whole, return_index=True, return_inverse=True, return_counts=True)
     return first, group, counts
-
-
-def _slices(n: int, units: int) -> Iterator[slice]:
-    """Cuts n rows into parts of 2 MB in float64."""
-    step = max(1, 2**18 // units)
-    return (slice(start, start + step) for start in range(0, n, step))
-
-
-def _squares(rows: Array) -> Array:
-    squares: Array = np.einsum("ij,ij->i", rows, rows)
-    return squares
-
-
-def _norms(vectors: Array) -> Array:
-    """Norms in float64."""
-    parts = (vectors[part].astype(np.float64) for part in _slices(*vectors.shape))
-    return np.concatenate([np.sqrt(_squares(part)) for part in parts] or [np.empty(0)])

@@ -47,6 +47,7 @@ ORDER = [
     {"introspector"},
     {"wrapping", "teachers"},
     {"mistakes"},
+    {"performance"},
     {"debug"},
     {"report"},
     {"cli"},

@@ -1,16 +1,12 @@
-"""An index answers like brute force, knows its model, and survives the disk; numbers of other libraries agree."""
+"""An index answers like brute force, filters what it answers, and knows its model; numbers of other libraries agree."""
 
-import json
-import os
 import re
-import warnings
-import zipfile
 
 import numpy as np
 import pytest
 
 from kerasintrospect.errors import InputError, InputTypeError, KerasIntrospectWarning, StaleIndexError
-from kerasintrospect.neighbors import Neighbor, NeighborIndex
+from kerasintrospect.neighbors import Neighbor, NeighborIndex, Rows, Unit
 
 TEXTS = ["good 😂", "bad <script>", "fine", "awful é\ud800", "good 😂"]
 VECTORS = np.array([[1, 0], [0, 1], [2, 0.5], [-1, 1], [1, 0]], np.float32)
@@ -119,6 +115,153 @@ def test_one_example_has_no_neighbor_but_itself():
     assert found.indices.shape == (2, 0) and found[0] == [] and found.to_frame().empty
 
 
+# Filters
+
+
+def brute(queries, rows, k):
+    """Rows of a subset by a plain loop over all distances."""
+    far = np.linalg.norm(queries[:, None].astype(float) - BIG[rows].astype(float), axis=2)
+    return [[rows[i] for i in order] for order in np.argsort(far, 1, kind="stable")[:, :k].tolist()]
+
+
+BIG = np.random.default_rng(0).standard_normal((400, 6)).astype(np.float32)
+TRUE = np.random.default_rng(1).integers(0, 3, 400)
+SAID = np.where(np.random.default_rng(2).random(400) < 0.7, TRUE, (TRUE + 1) % 3)
+SOURCE = np.random.default_rng(3).choice(["web", "mail", "é"], 400).tolist()
+
+
+@pytest.fixture(scope="module")
+def filtered():
+    texts = [f"text {i}" for i in range(400)]
+    columns = {"source": SOURCE, "length": range(400), "weight": np.arange(400) / 8, "ok": [i % 2 == 0 for i in range(400)]}
+    return NeighborIndex(BIG, texts, TRUE, "euclidean", class_names=["a", "b", "c"], predicted=SAID, columns=columns)
+
+
+FILTERS = [
+    ({"label": 1}, TRUE == 1),
+    ({"label": "b"}, TRUE == 1),
+    ({"label": ["a", 2]}, TRUE != 1),
+    ({"predicted": "c"}, SAID == 2),
+    ({"correct": True}, SAID == TRUE),
+    ({"correct": False, "label": 0}, (SAID != TRUE) & (TRUE == 0)),
+    ({"where": {"source": "é"}}, np.array(SOURCE) == "é"),
+    ({"where": {"source": ["web", "mail"], "ok": True}}, (np.array(SOURCE) != "é") & (np.arange(400) % 2 == 0)),
+    ({"where": {"length": [3, 4, 5, 200], "weight": np.arange(100)}}, np.isin(np.arange(400), [200])),
+    ({"exclude": range(10, 400)}, np.arange(400) < 10),
+    ({"exclude": ["TEXT  7", "text 8 "], "label": 0}, (TRUE == 0) & ~np.isin(np.arange(400), [7, 8])),
+    ({"where": {"source": "web"}, "predicted": 0, "label": 0}, (np.array(SOURCE) == "web") & (SAID == 0) & (TRUE == 0)),
+]
+
+
+@pytest.mark.parametrize(("filters", "mask"), FILTERS, ids=[str(filters)[:40] for filters, _ in FILTERS])
+def test_filters_answer_like_brute_force_over_the_rows_that_pass(filtered, filters, mask):
+    queries = np.random.default_rng(5).standard_normal((12, 6)).astype(np.float32)
+    rows = np.flatnonzero(mask).tolist()
+    found = filtered.query(queries, k=12, **filters)
+    expected = brute(queries, rows, 12)
+    assert found.indices.tolist() == [row + [-1] * (12 - len(row)) for row in expected]
+    empty = found.indices < 0
+    assert np.isnan(found.distances[empty]).all() and np.isfinite(found.distances[~empty]).all()
+    assert (found.labels == np.where(empty, -1, TRUE[found.indices])).all()
+    assert [[text is None for text in row] for row in found.texts] == empty.tolist()
+    assert len(found[0]) == min(12, len(rows)) and len(found.to_frame()) == 12 * min(12, len(rows))
+
+
+def test_duplicates_of_the_query_are_left_out():
+    texts = ["Good  film", "good film", "bad film", "GOOD FILM ", "so so"]
+    vectors = np.array([[1, 0], [1, 0.1], [0, 1], [1, 0.2], [1, 1]], np.float32)
+    index = NeighborIndex(vectors, texts, embed=lambda asked: np.array([[1, 0]] * len(asked)))
+    assert index.query(["good film"], k=2, exclude="duplicates").indices.tolist() == [[4, 2]]
+    assert index.query(["unseen"], k=2, exclude="duplicates").indices.tolist() == [[1, 3]]  # 0 is at distance 0
+    found = index.query(["good film", "unseen"], k=5, exclude="duplicates")
+    assert found.indices.tolist() == [[4, 2, -1, -1, -1], [1, 3, 4, 2, -1]]
+
+
+def test_many_duplicates_do_not_hide_the_rest():
+    vectors = np.concatenate([np.ones((300, 3)), [[1, 2, 3], [3, 2, 1], [-1, 0, 0]]])
+    found = NeighborIndex(vectors).query(np.ones((2, 3)), k=3, exclude="duplicates")
+    assert found.indices.tolist() == [[300, 301, 302]] * 2
+
+
+@pytest.mark.parametrize(
+    ("filters", "kind", "message"),
+    [
+        ({"label": "x"}, InputError, "`label` has to be a class of the index: 0, 1, 2 (a, b, c). Received: label=x."),
+        ({"predicted": [0, 3]}, InputError,
+         "`predicted` has to be a class of the index: 0, 1, 2 (a, b, c). Received: predicted=3."),
+        ({"where": {"sauce": 1}}, InputError,
+         "`where` names a column of the index: ['source', 'length', 'weight', 'ok']. Received: where={'sauce': 1}."),
+        ({"correct": 1}, InputTypeError, "`correct` has to be True, False or None. Received: correct=1."),
+        ({"exclude": "twins"}, InputError,
+         """`exclude` has to be "duplicates", or a list of row numbers or texts. Received: exclude='twins'."""),
+        ({"exclude": [400]}, InputError,
+         "`exclude` has to hold row numbers from 0 to 399. Received: row numbers from 400 to 400."),
+        ({"exclude": [0.5]}, InputTypeError, "`exclude` has to hold row numbers or texts. Received: exclude=[0.5]."),
+        ({"where": {"source": "post"}}, InputError,
+         "The filters leave none of the 400 rows. Received: filters that leave 0 rows each."),
+    ],
+)  # fmt: skip
+def test_filters_that_cannot_be_are_named(filtered, filters, kind, message):
+    with pytest.raises(kind, match=f"^{re.escape(message)}$"):
+        filtered.query(BIG[:1], **filters)
+
+
+def test_filters_by_what_the_index_lacks_are_named(index):
+    with pytest.raises(InputError, match="`predicted` filters by the predicted of the index, and it has none"):
+        index.query(["fine"], predicted=0)
+    with pytest.raises(InputError, match="`exclude` holds texts, and the index has none"):
+        NeighborIndex(VECTORS).query(VECTORS, exclude=["fine"])
+
+
+def test_no_exclusions_are_no_filter(index):
+    assert index.query(["fine"], k=5, exclude=[]).indices.tolist() == index.query(["fine"], k=5).indices.tolist()
+
+
+# More rows
+
+
+def test_rows_are_added_after_the_others(index):
+    index.add(Rows.checked([[0, 2], [5, 5]], ["new", "newer"], [0, 1], class_names=["neg", "pos"]), "f1")
+    assert len(index) == 7 and index.texts[5:] == ["new", "newer"] and index.labels.tolist() == [*LABELS, 0, 1]
+    whole = NeighborIndex(index.vectors, metric="euclidean")
+    queries = np.random.default_rng(0).standard_normal((9, 2))
+    assert index.query_vectors(queries, 7).indices.tolist() == whole.query_vectors(queries, 7).indices.tolist()
+
+
+def test_rows_of_another_model_or_shape_are_not_added(index):
+    with pytest.raises(StaleIndexError):
+        index.add(Rows.checked(VECTORS, TEXTS, LABELS), "f2")
+    for rows in (Rows.checked(VECTORS, TEXTS), Rows.checked(VECTORS[:, :1], TEXTS, LABELS)):
+        with pytest.raises(InputError, match="^All rows of an index have to hold the same. Required: 2 units, texts, labels"):
+            index.add(rows)
+    assert len(index) == 5
+
+
+# Words
+
+
+def test_words_show_in_their_texts():
+    told = ["the river bank", "my bank is shut " * 9]
+    places = [Unit(0, 10, 14, "bank", told[0]), Unit(1, 3, 7, "bank", told[1]), Unit(0, -1, -1, "[CLS]", told[0])]
+    vectors = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
+
+    def words(texts):
+        return Rows(vectors[:1], ["bank"], places=[Unit(0, 2, 6, "bank", texts[0])])
+
+    index = NeighborIndex(vectors, [p.word for p in places], [0, 1, 0], "euclidean", embed=words, unit="word", places=places)
+    found = index.query(["a bank"], k=3)
+    assert found.units == [[places[0], places[2], places[1]]]
+    assert found.queries == [Unit(0, 2, 6, "bank", "a bank")] and found[0][0].unit == places[0]
+    frame = found.to_frame()
+    assert frame.columns.tolist() == ["query", "query_word", "query_context", "rank", "index", "distance", "label", "word",
+                                      "context", "document"]  # fmt: skip
+    assert frame["context"].tolist() == ["the river [bank]", "[[CLS]] the river bank",
+                                         "my [bank] is shut my bank is shut my bank is shut…"]  # fmt: skip
+    assert frame["query_context"].tolist() == ["a [bank]"] * 3
+    near = index.query(["the RIVER bank"], k=3, exclude="duplicates")
+    assert near.indices.tolist() == [[1, -1, -1]]  # no word of the same text
+
+
 # Numbers of others
 
 
@@ -187,18 +330,18 @@ class Lens:
 
 
 def test_a_loaded_index_asks_the_lens(index, tmp_path):
-    index.save(tmp_path / "index.npz")
+    index.save(tmp_path / "index")
     lens = Lens("f1")
-    loaded = NeighborIndex.load(tmp_path / "index.npz", lens)
+    loaded = NeighborIndex.load(tmp_path / "index", lens)
     assert lens.asked == ("dense", "max")
     assert loaded.query(["fine"], k=2).texts == [["fine", "good 😂"]]
     with pytest.raises(StaleIndexError):
-        NeighborIndex.load(tmp_path / "index.npz", Lens("f2"))
+        NeighborIndex.load(tmp_path / "index", Lens("f2"))
 
 
 def test_without_a_model_only_vectors_are_queries(index, tmp_path):
-    index.save(tmp_path / "index.npz")
-    loaded = NeighborIndex.load(tmp_path / "index.npz")
+    index.save(tmp_path / "index")
+    loaded = NeighborIndex.load(tmp_path / "index")
     assert loaded.query(VECTORS, k=1).indices.ravel().tolist() == [0, 1, 2, 3, 0]
     message = (
         "This index has no model to make vectors of inputs, so they have to be an array (n, units). "
@@ -206,122 +349,6 @@ def test_without_a_model_only_vectors_are_queries(index, tmp_path):
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         loaded.query(["fine"])
-
-
-# The file
-
-
-@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-@pytest.mark.parametrize("full", [True, False])
-def test_a_saved_index_is_the_same(tmp_path, metric, full):
-    rng = np.random.default_rng(0)
-    vectors = rng.standard_normal((30, 4)).astype(np.float32)
-    texts = [f"text\x00 {i} 😂 \ud83d \n" for i in range(30)]
-    rest = {"texts": texts, "labels": rng.integers(0, 2, 30), "class_names": ["a", "é"], "site": "s#1:in", "pool": None}
-    index = NeighborIndex(vectors, metric=metric, fingerprint="f", **(rest if full else {}))
-    path = tmp_path / "no suffix"
-    index.save(path)
-    loaded = NeighborIndex.load(str(path))
-    for name in ("metric", "fingerprint", "site", "pool", "class_names", "texts"):
-        assert getattr(loaded, name) == getattr(index, name)
-    np.testing.assert_array_equal(loaded.vectors, vectors)
-    assert (loaded.labels is None) == (not full) and (not full or (loaded.labels == index.labels).all())
-    a, b = index.query_vectors(vectors, k=7), loaded.query_vectors(vectors, k=7)
-    assert a.indices.tolist() == b.indices.tolist() and a.distances.tolist() == b.distances.tolist()
-    assert os.listdir(tmp_path) == ["no suffix"]
-
-
-def test_the_file_holds_no_pickle_and_follows_the_umask(index, tmp_path):
-    index.save(tmp_path / "index.npz")
-    (tmp_path / "other").touch()
-    with zipfile.ZipFile(tmp_path / "index.npz") as file:
-        assert sorted(file.namelist()) == ["labels.npy", "record.npy", "vectors.npy"]
-    with np.load(tmp_path / "index.npz", allow_pickle=False) as file:
-        assert [file[name].dtype for name in ("labels", "record", "vectors")] == [np.int64, np.uint8, np.float32]
-    assert (tmp_path / "index.npz").stat().st_mode == (tmp_path / "other").stat().st_mode
-
-
-def test_a_file_stays_whole_when_saving_fails(index, tmp_path, monkeypatch):
-    path = tmp_path / "index.npz"
-    index.save(path)
-    before = path.read_bytes()
-
-    def fails(file, **arrays):
-        file.write(b"half")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(np, "savez", fails)
-    with pytest.raises(OSError, match="no space"):
-        index.save(path)
-    assert path.read_bytes() == before and os.listdir(tmp_path) == ["index.npz"]
-
-
-def broken(kind, path, index):
-    """Writes a file that is no index."""
-    index.save(path)
-    whole = path.read_bytes()
-    record = {"format": "kerasintrospect.neighbors/1", "metric": "cosine"}
-    match kind:
-        case "missing":
-            path.unlink()
-        case "empty":
-            path.write_bytes(b"")
-        case "text":
-            path.write_text("hello")
-        case "folder":
-            path.unlink()
-            path.mkdir()
-        case "cut":
-            path.write_bytes(whole[: len(whole) // 2])
-        case "flipped":
-            path.write_bytes(whole[:200] + bytes(255 - byte for byte in whole[200:260]) + whole[260:])
-        case "one array":
-            with path.open("wb") as file:
-                np.save(file, VECTORS)
-        case "other arrays":
-            np.savez(path, a=VECTORS)
-        case "pickle":
-            np.savez(path, vectors=np.array([{}], object), record=np.array([object()]))
-        case "another format":
-            np.savez(path, vectors=VECTORS, record=np.frombuffer(json.dumps({"format": "x"}).encode(), np.uint8))
-        case "no json":
-            np.savez(path, vectors=VECTORS, record=np.frombuffer(b"{]", np.uint8))
-        case "a list":
-            np.savez(path, vectors=VECTORS, record=np.frombuffer(b"[1]", np.uint8))
-        case "more fields":
-            np.savez(path, vectors=VECTORS, record=np.frombuffer(json.dumps({**record, "x": 1}).encode(), np.uint8))
-        case "bad vectors":
-            np.savez(path, vectors=VECTORS * np.nan, record=np.frombuffer(json.dumps(record).encode(), np.uint8))
-
-
-@pytest.mark.parametrize(
-    "kind", ["missing", "empty", "text", "folder", "cut", "flipped", "one array", "other arrays", "pickle", "another format",
-             "no json", "a list", "more fields", "bad vectors"]
-)  # fmt: skip
-def test_a_file_that_is_no_index_is_named_in_one_sentence(kind, index, tmp_path):
-    path = tmp_path / "index.npz"
-    broken(kind, path, index)
-    with pytest.raises(InputError) as caught:
-        NeighborIndex.load(path)
-    start = f"`path` has to name a file that NeighborIndex.save() wrote. Received: path={str(path)!r} ("
-    assert str(caught.value).startswith(start) and "\n" not in str(caught.value) and len(str(caught.value)) < len(start) + 120
-
-
-def test_any_damage_is_an_input_error_or_none(index, tmp_path):
-    index.save(tmp_path / "index.npz")
-    whole = (tmp_path / "index.npz").read_bytes()
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        damaged = bytearray(whole)
-        for place in rng.integers(0, len(whole), 3):
-            damaged[place] = rng.integers(256)
-        (tmp_path / "damaged").write_bytes(damaged)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                NeighborIndex.load(tmp_path / "damaged")
-        except InputError:
-            pass
 
 
 # Faults
