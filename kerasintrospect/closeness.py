@@ -181,8 +181,8 @@ def recommend(rows: Sequence[Facts], facts: Facts) -> tuple[str | None, str, boo
     right = [row for row in rich if row["truth_gain"] >= SURE * row["truth_gain_error"] > 0] if judged else []
     row = (right or rich or agreeing)[0]
     if not judged:
-        lack = (f"the model gets only {facts['wrong']} texts wrong, or says no class: too few to tell whether neighbors are more "
-                "than its opinion")
+        lack = (f"the model gets only {facts['wrong']} texts wrong, or says no class: too few to tell whether neighbors are "
+                "more than its opinion")
         return row["site"], f"{_figures(row, facts, floor, best)}; {lack}.", None
     verdict = "similar in more than words, and more than the model's opinion" if right else (
         "the neighbors repeat the model's opinion" if rich else "the neighbors share nothing but the label"
@@ -197,6 +197,6 @@ def _figures(row: Facts, facts: Facts, floor: float, best: float) -> str:
         parts.append(f"their words overlap by {row['word_overlap']:.3f}, those of random pairs with the same labels by "
                      f"{row['word_overlap_matched']:.3f}")  # fmt: skip
     if np.isfinite(row["truth_where_wrong"]):
-        parts.append(f"of the {facts['wrong']} texts that the model gets wrong, {row['truth_where_wrong']:.0%} of the neighbors "
-                     f"have the true label, at the output {facts['truth_where_wrong_at_output']:.0%}")  # fmt: skip
+        parts.append(f"of the {facts['wrong']} texts that the model gets wrong, {row['truth_where_wrong']:.0%} of the "
+                     f"neighbors have the true label, at the output {facts['truth_where_wrong_at_output']:.0%}")  # fmt: skip
     return "; ".join(parts)
