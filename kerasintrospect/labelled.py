@@ -16,7 +16,7 @@ from .errors import InputError, InputTypeError, KerasIntrospectWarning
 from .pairs import as_pair, changed
 from .text import Span, words
 
-__all__ = ["TrainingSet", "class_ids", "paired", "positive", "strings", "word_set"]
+__all__ = ["TrainingSet", "class_ids", "paired", "positive", "strings", "warnings_as_notes", "word_set"]
 
 COMMON = 0.05  # a word in more than this share of the training texts says nothing about likeness
 FEW = 5  # ... unless it is in no more than this many of them

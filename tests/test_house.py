@@ -32,7 +32,7 @@ FAMILIES = {
 ORDER = [
     {"errors"},
     {"registry"},
-    {"text", "pairs", "sites", "vectors", "jit", "factors", "rankings", "representer"},
+    {"text", "pairs", "sites", "vectors", "jit", "factors", "rankings", "representer", "duplicates"},
     {"search"},
     {"activations", "closeness"},
     {"taps", "adapters"},
@@ -42,11 +42,12 @@ ORDER = [
     {"runs"},
     {"submodels", "stations", "store", "neighbors", "weighted", "checkpoints", "neurons", "probes", "attribution", "interventions"},
     {"contrast", "gradients"},
-    {"metrics", "labelled", "verdicts"},
+    {"metrics", "labelled", "verdicts", "suspicion"},
+    {"findings"},
     {"indexing", "influence", "comparison"},
     {"introspector"},
     {"wrapping", "teachers"},
-    {"mistakes"},
+    {"mistakes", "audit"},
     {"performance"},
     {"debug"},
     {"report"},
@@ -58,6 +59,7 @@ LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 # The only imports that run upwards, each inside the function that needs it.
 UPWARDS = {
     ("introspector", "debug"): "the lens is a facade, and lens.debug() is one call of a function over lenses",
+    ("introspector", "audit"): "lens.audit() is one call of a function over lenses",
     ("debug", "report"): "DebugReport.save writes the page, and the report without a page needs no page",
     ("neighbors", "contrast"): "index.contrast() and index.prototypes() are calls of a family that stands on the index",
     ("comparison", "report"): "SiteComparison.plot() draws by the report's plots",
