@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from ..errors import InputError, InputTypeError, KerasIntrospectWarning
 from ..neighbors import NeighborIndex, Neighbors
+from ..neighbors.filters import Asked
 from ..registry import Registry
 from .examples import Array, Examples, examples_of
 
@@ -151,23 +152,21 @@ def contrast(
             or name none of them, or k < 1.
     """
     member, k = _member(method, "queries"), _at_least_one(k)
-    examples = examples_of(index, _classes(index, by))
-    known = np.unique(examples.classes)
-    if len(known) < 2:
+    examples = examples_of(index, by, _classes(index, by))
+    if len(examples.known) < 2:
+        only = ", ".join(_name(index, of) for of in examples.known) or "none"
         raise InputError(f"A contrast needs examples of at least two classes. Received: an index whose {len(index)} "
-                         f"examples are all of class {_name(index, known[0])}.")  # fmt: skip
-    queries = index._embed(inputs)
-    if queries.shape[1] != examples.vectors.shape[1]:
-        raise InputError(f"A query has to have {examples.vectors.shape[1]} units, as the index has. "
-                         f"Received: {queries.shape[1]} units.")  # fmt: skip
-    blind = np.flatnonzero(~queries.any(1)) if examples.cosine else []
+                         f"examples are all of class {only}.")  # fmt: skip
+    asked = index._asked(inputs)
+    queries = asked.vectors
+    blind: Array = np.flatnonzero(~queries.any(1)) if examples.cosine else np.empty(0)
     if len(blind):
         warnings.warn("A vector of zeros has no direction: every distance from it is 1. "
                       f"Received: {len(blind)} of {len(queries)} inputs, the first at {blind[0]}.",
                       KerasIntrospectWarning, stacklevel=3)  # fmt: skip
-    asked = _asked("labels", labels, index, len(queries))
-    picks = _run(method, member, examples, queries, asked, k, options)
-    return Neighbors(**_found(index, picks))
+    classes = _class_ids("labels", labels, index, len(queries))
+    picks = _run(method, member, examples, queries, classes, k, options)
+    return index._found(asked, picks.indices, picks.distances.astype(np.float32))
 
 
 def prototypes(
@@ -197,9 +196,9 @@ def prototypes(
             no example of, or k < 1.
     """
     member, k = _member(method, "classes"), _at_least_one(k)
-    examples = examples_of(index, _classes(index, by))
-    known, counts = np.unique(examples.classes, return_counts=True)
-    rows = known if classes is None else _asked("classes", classes, index, None)
+    examples = examples_of(index, by, _classes(index, by))
+    known, counts = examples.known, [int((examples.classes == of).sum()) for of in examples.known]
+    rows = known if classes is None else _class_ids("classes", classes, index, None)
     absent = [_name(index, row) for row in rows if row not in known]
     if absent:
         raise InputError(f"The index has no example of class {', '.join(absent)}. It has: "
@@ -214,7 +213,9 @@ def prototypes(
 def _prototypes(index: NeighborIndex, rows: Array, picks: Picks) -> Prototypes:
     inner = None if picks.criticisms is None else _prototypes(index, rows, picks.criticisms)
     weights = None if picks.weights is None else picks.weights.astype(np.float32)
-    return Prototypes(**_found(index, picks), classes=rows, weights=weights, criticisms=inner)
+    nobody = Asked(np.empty((len(rows), 0)))
+    found = index._found(nobody, picks.indices, picks.distances.astype(np.float32))
+    return Prototypes(**vars(found), classes=rows, weights=weights, criticisms=inner)
 
 
 def _member(method: str, of: str) -> Member:
@@ -241,14 +242,15 @@ def _run(
 def _classes(index: NeighborIndex, by: str) -> Array:
     if by not in ("label", "predicted"):
         raise InputError(f'`by` has to be "label" or "predicted". Received: by={by!r}.')
-    classes: Array | None = index.labels if by == "label" else None
+    classes = index.labels if by == "label" else index.predicted
     if classes is None:
-        raise InputError("A contrast needs the classes of the examples: make the index with labels, "
-                         f"lens.neighbors(texts, labels). Received: by={by!r} on an index without them.")  # fmt: skip
+        how = "make the index with labels, lens.neighbors(texts, labels)" if by == "label" else "make the index with a lens"
+        raise InputError(f"A contrast needs the classes of the examples: {how}. "
+                         f"Received: by={by!r} on an index without them.")  # fmt: skip
     return classes
 
 
-def _asked(name: str, values: Any, index: NeighborIndex, n: int | None) -> Array:
+def _class_ids(name: str, values: Any, index: NeighborIndex, n: int | None) -> Array:
     """Class indices of indices or names, checked."""
     if values is None:
         raise InputError(f"A contrast needs the class of each input: its label, or what lens.predict(inputs).labels says. "
@@ -283,13 +285,3 @@ def _at_least_one(k: int) -> int:
 def _name(index: NeighborIndex, row: int) -> str:
     inside = index.class_names is not None and 0 <= row < len(index.class_names)
     return repr(index.class_names[row]) if inside and index.class_names else str(int(row))
-
-
-def _found(index: NeighborIndex, picks: Picks) -> dict[str, Any]:
-    indices, texts = picks.indices, index.texts
-    words = None if texts is None else [[texts[i] if i >= 0 else None for i in row] for row in indices.tolist()]
-    labels = None
-    if index.labels is not None:
-        labels = np.where(indices >= 0, index.labels[indices], -1)
-    return {"indices": indices, "distances": picks.distances.astype(np.float32), "texts": words, "labels": labels,
-            "class_names": index.class_names}  # fmt: skip

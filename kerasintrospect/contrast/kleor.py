@@ -28,11 +28,11 @@ def global_sim(examples: Examples, queries: Array, classes: Array, k: int) -> Pi
 
 
 def _by_class(examples: Examples, queries: Array, classes: Array, k: int, find: Find) -> Picks:
-    known, indices = np.unique(examples.classes), np.full((len(queries), k), -1)
+    known, indices = examples.known, np.full((len(queries), k), -1)
     for own in np.unique(classes):
         rows = np.flatnonzero(classes == own)
         unlike, limit = examples.nearest(queries[rows], 1, known[known != own])
-        indices[rows] = find(examples, queries[rows], examples.vectors[unlike[:, 0]], limit, int(own), k)
+        indices[rows] = find(examples, queries[rows], examples.vectors(unlike[:, 0]), limit, int(own), k)
     return Picks(indices, examples.measure(queries, indices))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from kerasintrospect.contrast import contrast, contrasts, prototypes
 from kerasintrospect.contrast.base import registry
 from kerasintrospect.errors import InputError, InputTypeError, KerasIntrospectWarning
-from kerasintrospect.neighbors import NeighborIndex
+from kerasintrospect.neighbors import NeighborIndex, Rows
 
 from .oracles import OF_CLASSES, OF_QUERIES, distance, points
 
@@ -147,14 +148,52 @@ def test_unknown_options_are_refused(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", contrasts())
-def test_the_index_may_change(method: str) -> None:
-    """What is kept of an index between calls must not outlive its vectors or its labels."""
-    made = index("euclidean")
+def test_the_index_may_grow(method: str) -> None:
+    """What is kept of an index between calls must not outlive its rows."""
+    vectors, labels = data()
+    made = NeighborIndex(vectors[20:], labels=labels[20:], class_names=NAMES)
     before = run(method, made).indices
-    turned = NeighborIndex(made.vectors[::-1], labels=made.labels[::-1], metric="euclidean", class_names=NAMES)
-    made.vectors, made.labels = turned.vectors, turned.labels
-    np.testing.assert_array_equal(run(method, made).indices, run(method, turned).indices)
+    made.add(Rows.checked(vectors[:20], labels=labels[:20]))
+    whole = NeighborIndex(np.r_[vectors[20:], vectors[:20]], labels=np.r_[labels[20:], labels[:20]])
+    np.testing.assert_array_equal(run(method, made).indices, run(method, whole).indices)
     assert (run(method, made).indices != before).any()
+
+
+@pytest.mark.parametrize("method", contrasts())
+def test_what_the_model_says_may_be_the_class(method: str) -> None:
+    vectors, labels = data()
+    said = np.where(np.arange(60) % 9 == 0, -1, labels)  # of some rows it says nothing: they are in no class
+    of = {"by": "predicted", "k": 3}
+    made = NeighborIndex(vectors, labels=(labels + 1) % 3, predicted=said, metric="euclidean", class_names=NAMES)
+    some = NeighborIndex(vectors[said >= 0], labels=labels[said >= 0], metric="euclidean")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KerasIntrospectWarning)
+        a, b = (prototypes(made, method, **of), prototypes(some, method, 3)) if method in CLASS_METHODS else (
+            contrast(made, *queries(), method, **of), contrast(some, *queries(), method, 3))  # fmt: skip
+    there = b.indices >= 0
+    np.testing.assert_array_equal(a.indices[there], np.flatnonzero(said >= 0)[b.indices[there]])
+    assert (a.indices[~there] == -1).all()
+    np.testing.assert_array_equal(a.labels[there], made.labels[a.indices[there]])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("method", contrasts())
+def test_an_index_on_disk_answers_the_same(method: str, metric: str, tmp_path: Any) -> None:
+    made = index(metric)
+    made.save(tmp_path / "index")
+    stored = NeighborIndex.load(tmp_path / "index", in_memory=False)
+    assert stored.path is not None
+    here, there = run(method, made), run(method, stored)
+    np.testing.assert_array_equal(here.indices, there.indices)
+    np.testing.assert_array_equal(here.distances, there.distances)
+    assert here.texts == there.texts and here.labels.tolist() == there.labels.tolist()
+
+
+@pytest.mark.parametrize("method", contrasts())
+def test_the_index_has_it_as_a_method(method: str) -> None:
+    made = index("cosine")
+    called = made.prototypes(method, 3) if method in CLASS_METHODS else made.contrast(*queries(), method, 3)
+    np.testing.assert_array_equal(called.indices, run(method, made).indices)
 
 
 # Records

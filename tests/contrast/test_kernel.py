@@ -8,13 +8,13 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from kerasintrospect.contrast import kernel as room
 from kerasintrospect.contrast import prototypes
-from kerasintrospect.contrast.examples import Examples
+from kerasintrospect.contrast.examples import examples_of
 from kerasintrospect.neighbors import NeighborIndex
 
 
 def examples(m, units=7, metric="euclidean"):
-    vectors = np.random.default_rng(0).normal(size=(m, units)).astype(np.float32) + 3
-    return Examples(vectors, np.arange(m) % 2, metric == "cosine")
+    index = NeighborIndex(np.random.default_rng(0).normal(size=(m, units)) + 3, labels=np.arange(m) % 2, metric=metric)
+    return examples_of(index, "label", index.labels)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -24,7 +24,7 @@ def test_means_and_columns(monkeypatch, block, double, atol, metric):
     monkeypatch.setattr(room, "_BLOCK", block)
     monkeypatch.setattr(room, "_DOUBLE", double)
     some = examples(301, metric=metric)
-    wide = some.vectors[1::2].astype(np.float64)
+    wide = some.vectors(np.arange(1, 301, 2)).astype(np.float64)
     if metric == "cosine":
         wide /= np.linalg.norm(wide, axis=1, keepdims=True)
     for gamma in (None, 0.3):
@@ -39,7 +39,7 @@ def test_gamma_is_one_over_the_mean_squared_distance():
     index = NeighborIndex([[0.0], [2], [5]], labels=[0, 0, 0], metric="euclidean")  # (4 + 25 + 9) * 2 / 9
     given, default = (prototypes(index, "protodash", 3, gamma=g).weights for g in (9 / 76, None))
     np.testing.assert_allclose(given, default, atol=1e-6)
-    assert room.Kernel(Examples(index.vectors, index.labels, False), 0, None).column(0)[1] == pytest.approx(np.exp(-36 / 76))
+    assert room.Kernel(examples_of(index, "label", index.labels), 0, None).column(0)[1] == pytest.approx(np.exp(-36 / 76))
 
 
 @pytest.mark.parametrize("method", ["mmd_critic", "protodash"])
