@@ -27,6 +27,8 @@ def test_global_sim_stays_on_the_querys_side():
 def test_as_far_as_the_unlike_neighbor_is_not_between():
     index = NeighborIndex([[1.0], [2], [3]], labels=[0, 1, 0], metric="euclidean")
     assert contrast(index, np.array([[1.5], [2.9]]), [0, 0], "kleor_global_sim", 1).indices.tolist() == [[-1], [2]]
+    crowd = NeighborIndex([[1.0], [2], [3], [4], [5], [10], [10]], labels=[0, 0, 0, 0, 0, 0, 1], metric="euclidean")
+    assert contrast(crowd, np.array([[0.0]]), [0], "kleor_global_sim", 1).indices.tolist() == [[4]]
 
 
 @pytest.mark.parametrize("method", ["kleor_sim_miss", "kleor_global_sim"])
