@@ -244,7 +244,7 @@ def _classes(index: NeighborIndex, by: str) -> Array:
         raise InputError(f'`by` has to be "label" or "predicted". Received: by={by!r}.')
     classes = index.labels if by == "label" else index.predicted
     if classes is None:
-        how = "make the index with labels, lens.neighbors(texts, labels)" if by == "label" else "make the index with a lens"
+        how = "make the index with labels, lens.neighbors(texts, labels)" if by == "label" else "make the index with predicted="
         raise InputError(f"A contrast needs the classes of the examples: {how}. "
                          f"Received: by={by!r} on an index without them.")  # fmt: skip
     return classes

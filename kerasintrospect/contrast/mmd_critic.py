@@ -31,17 +31,16 @@ def mmd_critic(
 
 
 def _prototypes(kernel: Kernel, k: int) -> tuple[list[int], Array]:
-    """The members chosen, and what they leave: the witness function mean_x k(x, .) - mean_s k(s, .)."""
+    """The members chosen, and what they leave: the witness function mean_x k(x, .) - mean_s k(s, .).
+
+    With c as the n-th of S, all that hangs on c is 2/n mean_x k(x, c) - 2/n^2 sum_s k(s, c).
+    """
     chosen: list[int] = []
     sums, free = np.zeros(len(kernel)), np.ones(len(kernel), bool)
-    typical = within = 0.0
     for size in range(1, min(k, len(kernel)) + 1):
-        gain = 2 / size * (typical + kernel.means) - (within + 2 * sums + 1) / size**2
-        best = int(np.argmax(np.where(free, gain, -np.inf)))
-        typical, within = typical + kernel.means[best], within + 2 * sums[best] + 1
-        sums += kernel.column(best)
-        free[best] = False
-        chosen.append(best)
+        chosen.append(int(np.argmax(np.where(free, kernel.means - sums / size, -np.inf))))
+        sums += kernel.column(chosen[-1])
+        free[chosen[-1]] = False
     return chosen, kernel.means - sums / len(chosen)
 
 
