@@ -37,9 +37,9 @@ def stations(runner: Runner, notes: list[str]) -> list[Site]:
             continue
         row = scan.table[path]
         passes = any(word in row.class_name for word in PASSING)
-        if passes or id(tensor) in seen or not _is_vector(row.outputs[call]):
+        if passes or id(_source(tensor)) in seen or not _is_vector(row.outputs[call]):
             continue
-        seen.add(id(tensor))
+        seen.add(id(_source(tensor)))
         found.append(scan.table.resolve(Site(path, call if row.calls > 1 else None, "out", row.outputs[call][0].key)))
     if not found:
         raise InputError("No layer of the model gives a float vector per example or token: name sites. Received: sites=None")
@@ -62,6 +62,12 @@ def check_vectors(runner: Runner, sites: Sequence[Site]) -> None:
         if not _is_vector((spec,)):
             raise InputError(f"A site to compare gives float vectors, (examples, units) or (examples, positions, units). "
                              f"Received: '{site}' with {spec}")  # fmt: skip
+
+
+def _source(tensor: Any) -> Any:
+    while tensor.op.type == "Identity":  # what dropout leaves at inference
+        tensor = tensor.op.inputs[0]
+    return tensor
 
 
 def _is_vector(specs: Sequence[Any]) -> bool:

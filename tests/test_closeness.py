@@ -7,7 +7,17 @@ import pytest
 from scipy.stats import skew, spearmanr
 
 from kerasintrospect.closeness import (
-    Wording, apart, chance, correlation, draw_alike, hubness, leave_one_out, mean_error, pairs_within, recommend, shares,
+    Wording,
+    apart,
+    chance,
+    correlation,
+    draw_alike,
+    hubness,
+    leave_one_out,
+    mean_error,
+    pairs_within,
+    recommend,
+    shares,
 )  # fmt: skip
 
 
