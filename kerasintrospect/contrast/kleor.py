@@ -13,6 +13,7 @@ from .base import Picks, of_queries
 from .examples import Array, Examples
 
 Find = Callable[[Examples, Array, Array, Array, int, int], Array]
+_HELD = 2**22  # candidates at once
 
 
 @of_queries("kleor_sim_miss")
@@ -45,14 +46,22 @@ def _between(examples: Examples, queries: Array, unlike: Array, limit: Array, ow
     found, left = np.full((len(queries), k), -1), np.arange(len(queries))
     width, size = 4 * k, len(examples.members(own))
     while len(left):
-        mine, misses, reach = queries[left], unlike[left], limit[left]
-        around = examples.nearest(misses, width, [own])[0]
-        around[~(examples.measure(mine, around) < reach)] = -1
-        inside, distances = examples.nearest(mine, width, [own])
-        all_inside = ~(distances[:, -1] < reach[:, 0])
-        inside[~(distances < reach)] = -1
-        best = np.where(all_inside[:, None], inside, around)
-        found[left] = examples.sort(best, examples.measure(misses, best), k)[0]
-        left = left[~all_inside & ((around >= 0).sum(1) < k) & (width < size)]
-        width *= 4
+        open_, step = [], max(1, _HELD // width)
+        for part in (left[start : start + step] for start in range(0, len(left), step)):
+            found[part], is_found = _look(examples, queries[part], unlike[part], limit[part], own, k, width)
+            open_.append(part[~is_found & (width < size)])
+        left, width = np.concatenate(open_), 4 * width
     return found
+
+
+def _look(
+    examples: Examples, queries: Array, unlike: Array, limit: Array, own: int, k: int, width: int
+) -> tuple[Array, Array]:
+    """The k best of what lies between among the nearest to either end, and whether none can be better."""
+    around = examples.nearest(unlike, width, [own])[0]
+    around[~(examples.measure(queries, around) < limit)] = -1
+    inside, distances = examples.nearest(queries, width, [own])
+    is_all = ~(distances[:, -1] < limit[:, 0])
+    inside[~(distances < limit)] = -1
+    best = np.where(is_all[:, None], inside, around)
+    return examples.sort(best, examples.measure(unlike, best), k)[0], is_all | ((around >= 0).sum(1) >= k)

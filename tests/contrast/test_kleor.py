@@ -37,9 +37,11 @@ def test_a_class_without_examples_has_no_semi_factual(method):
     assert found.indices.tolist() == [[-1, -1]] and np.isnan(found.distances).all()
 
 
+@pytest.mark.parametrize("held", [1, 2**22])
 @pytest.mark.parametrize("share", [0.002, 0.5])
-def test_however_few_lie_between(share):
+def test_however_few_lie_between(monkeypatch, share, held):
     """Neither end alone finds all within its first look: 3,000 examples, of which two or half are closer than the NUN."""
+    monkeypatch.setattr("kerasintrospect.contrast.kleor._HELD", held)
     random = np.random.default_rng(0)
     mine = random.uniform(1, 2, (3000, 1)) * np.where(random.random((3000, 1)) < share, 1, 100)
     vectors = np.r_[mine, [[60.0]]].astype(np.float32)
