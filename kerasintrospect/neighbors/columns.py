@@ -75,6 +75,8 @@ class Rows:
             InputError: If the parts hold different things.
         """
         every = list(parts)
+        if not every:
+            raise InputError("There are no rows: the texts hold no word or token that the model sees.")
         first = every[0]
         for part in every[1:]:
             part.check_shape(first.shape())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy.typing as npt
@@ -21,6 +22,7 @@ class Held:
     """Rows, in memory or on disk."""
 
     _backend: Backend
+    _says: Callable[[], Array | None] | None = None
 
     def __len__(self) -> int:
         return len(self._backend)
@@ -43,8 +45,18 @@ class Held:
 
     @property
     def predicted(self) -> Array | None:
-        """(m,) int64, or None."""
+        """(m,) int64, or None; an index that a lens made asks the model now."""
+        self._say()
         return self._backend.column("predicted")
+
+    def say_later(self, says: Callable[[], Array | None]) -> None:
+        """Gives an index in memory a function for the (m,) predicted classes, which is called when they are needed."""
+        self._says = says
+
+    def _say(self) -> None:
+        if self._says is not None and isinstance(self._backend, InMemory):
+            said, self._says = self._says(), None
+            self._backend.rows = replace(self._backend.rows, predicted=said)
 
     @property
     def columns(self) -> dict[str, Array | None]:

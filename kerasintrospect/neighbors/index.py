@@ -79,9 +79,14 @@ class NeighborIndex(Held):
         check_metric(metric)
         names = None if class_names is None else [str(name) for name in class_names]
         rows = Rows.checked(vectors, texts, labels, predicted, columns, places, names)
-        self._backend = InMemory(rows, metric == "cosine")
-        self.class_names, self.metric, self.fingerprint, self.embed = names, metric, fingerprint, embed
-        self.site, self.pool, self.unit = site, pool, unit
+        about = dict(zip(_ABOUT, (metric, fingerprint, site, pool, unit, names), strict=True))
+        self._set(InMemory(rows, metric == "cosine"), about, embed)
+
+    @classmethod
+    def of_rows(cls, rows: Rows, class_names: Sequence[str] | None = None, **about: Any) -> NeighborIndex:
+        """An index in memory of `Rows`; the rest as in the class."""
+        about |= {"predicted": rows.predicted, "columns": rows.columns, "places": rows.places, "class_names": class_names}
+        return cls(rows.vectors, rows.texts, rows.labels, **about)
 
     @classmethod
     def build(
@@ -114,10 +119,12 @@ class NeighborIndex(Held):
     @classmethod
     def _opened(cls, backend: Backend, about: Mapping[str, Any], embed: Embed | None = None) -> NeighborIndex:
         index = cls.__new__(cls)
-        index._backend, index.embed = backend, embed
-        for name in _ABOUT:
-            setattr(index, name, about[name])
+        index._set(backend, about, embed)
         return index
+
+    def _set(self, backend: Backend, about: Mapping[str, Any], embed: Embed | None) -> None:
+        self._backend, self.embed, self._says = backend, embed, None
+        self.metric, self.fingerprint, self.site, self.pool, self.unit, self.class_names = (about[name] for name in _ABOUT)
 
     def _about(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _ABOUT}
@@ -164,6 +171,8 @@ class NeighborIndex(Held):
         """
         queries, duplicates = self._asked(inputs), isinstance(exclude, str) and exclude == "duplicates"
         gone = None if duplicates else exclude
+        if predicted is not None or correct is not None:
+            self._say()
         mask = chosen(self._backend, self.class_names, label, predicted, correct, where, gone)
         k = count(k, len(self) - bool(exclude_self))
         return self._found(queries, *nearest(self._backend, queries, k, mask, exact is True, bool(exclude_self), duplicates))
@@ -173,13 +182,11 @@ class NeighborIndex(Held):
         queries = fitting(Asked(matrix("vectors", vectors)), self._backend.units)
         return self._found(queries, *self._backend.nearest(queries.vectors, count(k, len(self)), None, exact is True))
 
-    def contrast(
-        self, inputs: Any, labels: Any = None, method: str = "nearest_unlike", k: int = 5, **options: Any
-    ) -> Neighbors:
+    def contrast(self, inputs: Any, labels: Any = None, method: str = "nearest_unlike", k: int = 5, **rest: Any) -> Neighbors:
         """The training examples that show where the class of an input ends: see `kerasintrospect.contrast.base.contrast`."""
         from kerasintrospect.contrast.base import contrast
 
-        return contrast(self, inputs, labels, method, k, **options)
+        return contrast(self, inputs, labels, method, k, **rest)
 
     def prototypes(self, method: str = "mmd_critic", k: int = 5, **options: Any) -> Prototypes:
         """The training examples that stand for each class: see `kerasintrospect.contrast.base.prototypes`."""
@@ -203,12 +210,11 @@ class NeighborIndex(Held):
         if isinstance(self._backend, stored.Stored):
             self._backend = stored.append(self._backend, batches)
         else:
+            self._say()
             self._backend = InMemory(Rows.together([self._whole(), *batches]), self.metric == "cosine")
         return self
 
-    def build_ivf(
-        self, cells: int | None = None, recall: float = 0.95, sample: int = 200, seed: int = 0
-    ) -> dict[str, Any]:
+    def build_ivf(self, cells: int | None = None, recall: float = 0.95, sample: int = 200, seed: int = 0) -> dict[str, Any]:
         """Gives an index on disk Lance's inverted file (IVF_FLAT): queries then look into the nearest cells only.
 
         As few cells are looked into as find the share `recall` of the 10 nearest others of sampled rows, held against the
@@ -254,12 +260,11 @@ class NeighborIndex(Held):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a folder. An index that is there stays as it is until the new one is complete."""
+        self._say()
         stored.write(path, self._backend.parts(), self._about())
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], lens: _Lens | None = None, in_memory: bool | None = None
-    ) -> NeighborIndex:
+    def load(cls, path: str | os.PathLike[str], lens: _Lens | None = None, in_memory: bool | None = None) -> NeighborIndex:
         """Opens an index that `save` or `build` wrote.
 
         Args:
