@@ -49,7 +49,6 @@ class Kernel:
     def column(self, i: int) -> Array:
         """(m,) the kernel of all members with member i."""
         square = self._squares + self._squares[i] - 2 * (self._points @ self._points[i])
-        square[i] = 0
         near: Array = np.exp(-np.maximum(square, 0))
         return near
 
@@ -80,5 +79,6 @@ def picks_of(found: Sequence[tuple[Kernel, list[int], Array | None]], k: int) ->
     for i, (kernel, chosen, given) in enumerate(found):
         some = slice(0, len(chosen))
         indices[i, some], distances[i, some] = kernel.rows[chosen], kernel.distances[chosen]
-        weights[i, some] = np.nan if given is None else given
+        if given is not None:
+            weights[i, some] = given
     return Picks(indices, distances, None if any(given is None for _, _, given in found) else weights)
