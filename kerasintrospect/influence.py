@@ -24,6 +24,7 @@ from .outputs import Output
 from .rankings import Influences, Ranked, strongest
 from .representer import Fit, fit_last_layer
 from .runs import Runner
+from .search import singly
 from .weighted import Part, parts_of
 from .weights import borrowed, named
 
@@ -109,7 +110,9 @@ class Influence:
                 features = next(iter(tests[0][1].values())).part(rows.start, rows.stop)
                 yield rows, self._fit.scores(features.h, labels[rows])  # type: ignore[attr-defined]
             else:
-                yield rows, self._products(tests, rows)
+                with singly():
+                    found = self._products(tests, rows)
+                yield rows, found
 
     def _products(self, tests: list[tuple[float, dict[str, Factors]]], rows: slice) -> np.ndarray:
         found = np.zeros((rows.stop - rows.start, len(self)), np.float32)
@@ -190,8 +193,13 @@ class _Source:
                                  "example. Received: None")  # fmt: skip
             scores = self.predict(arranged)
             return (scores > 0.5).astype(np.float32) if kind == "multilabel" else scores.argmax(1).astype(np.int64)
+        classes, ids = len(self.output.class_names), np.asarray(labels) if isinstance(labels, np.ndarray) else None
+        is_class = kind in ("softmax", "binary")
+        if is_class and ids is not None and ids.shape == (len(arranged),) and ids.dtype.kind in "iu":
+            if ids.min() >= 0 and ids.max() < classes:  # else the message says which is not
+                return ids.astype(np.int64)
         given = paired(range(len(arranged)), labels, ("inputs", name))
-        if kind in ("softmax", "binary"):
+        if is_class:
             return class_ids(given, self.output.class_names, self._named, name)
         return _numbers(given, self.output, name)
 

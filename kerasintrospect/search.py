@@ -7,8 +7,9 @@ the answer is that of a plain loop in double precision.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 from kerasintrospect.errors import InputError, InputTypeError
 from kerasintrospect.vectors import directions, distances, largest_one, norms_of, slices, squares_of
 
-__all__ = ["Search", "matrix"]
+__all__ = ["Search", "matrix", "singly"]
 
 Array = npt.NDArray[Any]
 _BLOCK = 2**21  # scores that a thread holds at once, 8 MB
@@ -198,6 +199,13 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+@contextmanager
+def singly() -> Iterator[None]:
+    """Matrix products take one core each in the block: on a busy machine, threads of one product wait for each other."""
+    with _BLAS, _libraries().limit(limits=1, user_api="blas"):
+        yield
+
+
 def _spread(work: Callable[[slice], None], n: int, step: int) -> None:
     """Gives parts of n rows to one thread a core, each with its own products, so that no core waits for the others."""
     cores = min(joblib.cpu_count(), _THREADS)
@@ -206,7 +214,7 @@ def _spread(work: Callable[[slice], None], n: int, step: int) -> None:
     if cores < 2 or len(parts) < 2:
         any(map(work, parts))
         return
-    with _BLAS, _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(cores) as pool:
+    with singly(), ThreadPoolExecutor(cores) as pool:
         any(pool.map(work, parts))
 
 
