@@ -19,7 +19,7 @@ def examples(m, units=7, metric="euclidean"):
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize(("double", "atol"), [(4096, 1e-12), (0, 1e-6)], ids=["float64", "float32"])
-@pytest.mark.parametrize("block", [2**22, 40**2, 1])
+@pytest.mark.parametrize("block", [2**22, 40**2, 7**2])
 def test_means_and_columns(monkeypatch, block, double, atol, metric):
     monkeypatch.setattr(room, "_BLOCK", block)
     monkeypatch.setattr(room, "_DOUBLE", double)
