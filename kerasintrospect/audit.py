@@ -119,8 +119,10 @@ def audit(
         raise InputError("`test_labels` are those of `test_texts`. Received: test_texts=None. Pass both.")
     notes: list[str] = []
     with warnings_as_notes(notes):
+        taught = strings(train_texts, "train_texts", notes)
+        lens.sites(taught[:1])  # for models that have not seen any input
         names, place = _classes(lens), _place(lens, site)
-        train = _seen(lens, names, place, train_texts, train_labels, "train", notes)
+        train = _seen(lens, names, place, taught, train_labels, "train", notes)
         labels = _several(train, names, notes)
         test = None if test_texts is None else _seen(lens, names, place, test_texts, test_labels, "test", notes)
         groups = duplicates.group(train.texts)

@@ -45,14 +45,17 @@ def _words(text: str) -> str:
 
 
 def shingles(texts: Sequence[str], key: Callable[[str], str] = essence) -> Any:
-    """(m, 2^20) sparse: the words and pairs of neighboring words of each text, hashed; a text without a word has none."""
+    """(m, 2^20) sparse: the words and pairs of neighboring words of each text, hashed; an empty text has none."""
+    from scipy.sparse import csr_array
     from sklearn.feature_extraction.text import HashingVectorizer
 
+    if not len(texts):  # which the vectorizer does not take
+        return csr_array((0, 2**_BITS), dtype=np.float32)
     vectorizer = HashingVectorizer(
         n_features=2**_BITS, ngram_range=(1, 2), token_pattern=r"\S+", lowercase=False, binary=True, norm=None,
         alternate_sign=False, dtype=np.float32,
     )  # fmt: skip
-    return vectorizer.transform([key(text) for text in texts])
+    return csr_array(vectorizer.transform([key(text) for text in texts]))
 
 
 def links(left: Any, right: Any, least: float = LEAST) -> Iterator[tuple[Array, Array, Array]]:
@@ -66,9 +69,9 @@ def links(left: Any, right: Any, least: float = LEAST) -> Iterator[tuple[Array, 
     Yields:
         (rows of left, rows of right, similarities), sorted by row.
     """
-    counts = left.getnnz(0) + right.getnnz(0)
+    counts = sum(np.bincount(sets.indices, minlength=sets.shape[1]) for sets in (left, right))
     rare_left, rare_right = _rarest(left, counts, least), _rarest(right, counts, least).T.tocsr()
-    sizes = np.asarray(left.getnnz(1)), np.asarray(right.getnnz(1))
+    sizes = np.diff(left.indptr), np.diff(right.indptr)
     work = rare_left @ np.diff(rare_right.indptr)
     for start, stop in _blocks(work):
         pairs = (rare_left[start:stop] @ rare_right).tocoo()
@@ -112,7 +115,7 @@ def _shared(left: Any, right: Any, rows: Array, columns: Array, step: int = 2**1
 def group(texts: Sequence[str], key: Callable[[str], str] = essence, least: float = LEAST) -> Array:
     """A number per text, the same for near copies and for near copies of near copies; (m,) int.
 
-    Texts without a word stand alone.
+    The number 0 is that of the first text, 1 that of the first with another number. Empty texts stand alone.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -127,4 +130,6 @@ def group(texts: Sequence[str], key: Callable[[str], str] = essence, least: floa
     groups = label[own]
     blank = np.array([not text.strip() for text in made])
     groups[blank] = len(whole) + np.arange(int(blank.sum()))
-    return np.unique(groups, return_inverse=True)[1]
+    _, first, number = np.unique(groups, return_index=True, return_inverse=True)
+    numbered: Array = np.argsort(np.argsort(first))[number]
+    return numbered

@@ -23,7 +23,9 @@ _STRENGTH = 3e-5  # of the penalty of the witness by wording
 
 
 def nearest_others(vectors: Array, groups: Array, k: int) -> tuple[Array, Array]:
-    """The k nearest rows of each row that are no near copies of it: indices (m, k), -1 where there are fewer; distances.
+    """The k nearest rows of each row that are no near copies of it: indices (m, k) and distances.
+
+    A row with more than 40 near copies among its k + 40 nearest gets fewer: -1 and NaN.
 
     Args:
         vectors: (m, units) float32.
