@@ -130,6 +130,11 @@ def test_ties_keep_the_order_of_the_training_set(method: str, metric: str) -> No
             assert i + 12 not in row or i in row[: row.index(i + 12)]
 
 
+@pytest.mark.parametrize("method", CLASS_METHODS)
+def test_a_small_class_that_nobody_asked_for_is_no_warning(method: str) -> None:
+    assert (prototypes(index("cosine"), method, 6, classes=[0]).indices >= 0).all()
+
+
 @pytest.mark.parametrize("method", contrasts())
 def test_names_of_classes_do_for_indices(method: str) -> None:
     made, (asked, own) = index("cosine"), queries()
@@ -219,6 +224,7 @@ def test_the_table_of_prototypes():
     assert frame["index"].tolist() == [*found.indices.ravel(), *found.criticisms.indices.ravel()]
     assert frame["text"].tolist() == [f"text {i}" for i in frame["index"]]
     assert frame["weight"][:6].tolist() == [0.5] * 6 and frame["weight"][6:].isna().all()
+    assert frame.index.tolist() == list(range(9))
     assert [near.index for near in found[1]] == found.indices[1].tolist()
 
 
