@@ -64,22 +64,26 @@ class Search:
     """The k nearest rows of `vectors`, (m, units) float32.
 
     Rows (cosine: divided by their norm) are centred and scaled into the unit ball, where q.x - |x|^2 / 2 ranks
-    them; a last column carries -|x|^2 / 2. Equal rows are one row here, so that copies cost nothing; without
-    `grouped`, they cost what they cost, and building takes half the time.
+    them; a last column carries -|x|^2 / 2. Equal rows are one row here, so that copies cost nothing.
+    Not `fixed`, for rows that are looked at once, nothing is centred nor grouped: building takes a third of the time.
     """
 
-    def __init__(self, vectors: Array, cosine: bool, grouped: bool = True) -> None:
+    def __init__(self, vectors: Array, cosine: bool, fixed: bool = True) -> None:
         self.vectors, self.cosine = vectors, cosine
         self.counts: Array
         self.norms = norms_of(vectors) if cosine else np.ones(len(vectors))
         given, self.empty = np.flatnonzero(self.norms), np.flatnonzero(self.norms == 0)
         self.centre, self.radius = np.zeros(vectors.shape[1]), 1.0
         parts = [given[part] for part in slices(len(given), vectors.shape[1])]
-        if parts:
+        if cosine and not fixed:
+            self.radius = 1 + 2.0**-40  # norms are 1 up to their rounding
+        elif parts and not fixed:
+            self.radius = max(norms_of(vectors[part]).max() for part in parts) or 1.0
+        elif parts:
             self.centre = np.sum([self._scaled(part).sum(0) for part in parts], 0) / len(given)
             self.radius = max(np.sqrt(squares_of(self._scaled(part))).max() for part in parts) or 1.0
         alone = np.arange(len(given)), np.arange(len(given)), np.ones(len(given), int)
-        first, group, self.counts = _groups(self._keys(parts) if cosine else vectors) if grouped else alone
+        first, group, self.counts = _groups(self._keys(parts) if cosine else vectors) if fixed else alone
         self.first, self.members = given[first], given[np.argsort(group, kind="stable")]
         self.starts = np.cumsum(self.counts) - self.counts
         self.rows = np.empty((len(first), vectors.shape[1] + 1), np.float32)

@@ -61,7 +61,7 @@ class Stored:
         indices, squares = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0))
         with readable(self.folder):
             for rows, vectors in lancing.blocks(self.dataset, self.units, mask):
-                block = Search(vectors, self.cosine, grouped=False)
+                block = Search(vectors, self.cosine, fixed=False)
                 found, far = block.ranked(queries, min(k, len(rows)))
                 indices, squares = np.hstack([indices, rows[found]]), np.hstack([squares, far])
                 order = np.lexsort((indices, squares), axis=-1)[:, :k]
