@@ -69,7 +69,7 @@ def links(left: Any, right: Any, least: float = LEAST) -> Iterator[tuple[Array, 
     Yields:
         (rows of left, rows of right, similarities), sorted by row.
     """
-    counts = sum(np.bincount(sets.indices, minlength=sets.shape[1]) for sets in (left, right))
+    counts = np.bincount(left.indices, minlength=left.shape[1]) + np.bincount(right.indices, minlength=right.shape[1])
     rare_left, rare_right = _rarest(left, counts, least), _rarest(right, counts, least).T.tocsr()
     sizes = np.diff(left.indptr), np.diff(right.indptr)
     work = rare_left @ np.diff(rare_right.indptr)
