@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import kerasintrospect as ki
+from kerasintrospect.closeness import leave_one_out
 from kerasintrospect.comparison import compare_sites
 
 TOPICS = [[f"{stem}{i}" for i in range(40)] for stem in ("sad", "bus", "fun")]
@@ -103,6 +104,12 @@ def test_labels_against_the_words_are_found_where_the_model_is_wrong(lens):
     found = compare(lens, texts, noisy)
     assert found.facts["wrong"] > 60
     assert found.found is False and "opinion" in found.reason
+    scores = lens.predict(texts).scores[found.positions]
+    label, wrong = noisy[found.positions], scores.argmax(1) != noisy[found.positions]
+    at_output = (label[leave_one_out(scores, 10, True)] == label[:, None]).mean(1)[wrong]
+    truth = (noisy[found.neighbors["hidden"]] == label[:, None]).mean(1)[wrong]
+    assert by_site(found)["hidden"]["truth_where_wrong"] == pytest.approx(truth.mean())
+    assert by_site(found)["hidden"]["truth_gain"] == pytest.approx((truth - at_output).mean())
 
 
 def test_the_record_is_a_frame_a_dict_and_a_figure(lens):
