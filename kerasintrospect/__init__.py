@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from kerasintrospect.activations import Activations
     from kerasintrospect.adapters import load_model
     from kerasintrospect.attribution import Attribution, Attributions, methods
+    from kerasintrospect.audit import Audit
+    from kerasintrospect.checkpoints import CheckpointKeeper
+    from kerasintrospect.comparison import SiteComparison
+    from kerasintrospect.contrast import Prototypes, contrasts
     from kerasintrospect.debug import DebugReport
     from kerasintrospect.errors import (
         CutError,
@@ -29,9 +33,12 @@ if TYPE_CHECKING:
         UnreachedSiteError,
         UnsupportedError,
     )
-    from kerasintrospect.introspector import Introspector, Predictions, wrap
+    from kerasintrospect.influence import Influence
+    from kerasintrospect.introspector import Introspector, Predictions
     from kerasintrospect.neighbors import NeighborIndex, Neighbors
+    from kerasintrospect.rankings import Influences
     from kerasintrospect.sites import SiteTable
+    from kerasintrospect.wrapping import wrap
 
 __version__ = "0.1.0"
 
@@ -39,8 +46,12 @@ __all__ = [
     "Activations",
     "Attribution",
     "Attributions",
+    "Audit",
+    "CheckpointKeeper",
     "CutError",
     "DebugReport",
+    "Influence",
+    "Influences",
     "InputError",
     "InputTypeError",
     "Introspector",
@@ -51,6 +62,8 @@ __all__ = [
     "NeighborIndex",
     "Neighbors",
     "Predictions",
+    "Prototypes",
+    "SiteComparison",
     "SiteError",
     "SiteTable",
     "StaleIndexError",
@@ -58,6 +71,7 @@ __all__ = [
     "UnreachedSiteError",
     "UnsupportedError",
     "__version__",
+    "contrasts",
     "load_model",
     "methods",
     "wrap",
@@ -67,10 +81,17 @@ _ROOMS = {
     "activations": ("Activations",),
     "adapters": ("load_model",),
     "attribution": ("Attribution", "Attributions", "methods"),
+    "audit": ("Audit",),
+    "checkpoints": ("CheckpointKeeper",),
+    "comparison": ("SiteComparison",),
+    "contrast": ("Prototypes", "contrasts"),
     "debug": ("DebugReport",),
-    "introspector": ("Introspector", "Predictions", "wrap"),
+    "influence": ("Influence",),
+    "introspector": ("Introspector", "Predictions"),
     "neighbors": ("NeighborIndex", "Neighbors"),
+    "rankings": ("Influences",),
     "sites": ("SiteTable",),
+    "wrapping": ("wrap",),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 _HOMES.update({name: "errors" for name in __all__ if name.endswith(("Error", "Warning"))})

@@ -6,10 +6,8 @@ they look is the matter of `report`.
 
 import json
 import os
-import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import __version__
-from .errors import InputError, KerasIntrospectWarning, UnsupportedError
-from .labelled import TrainingSet, class_ids, paired, positive, strings
-from .mistakes import GAP, Case, Facts, explain, overview
+from .errors import InputError, KerasIntrospectError, UnsupportedError
+from .labelled import TrainingSet, class_ids, paired, positive, strings, warnings_as_notes
+from .mistakes import Case, Facts, explain
+from .performance import overview
 from .verdicts import KINDS
 
 if TYPE_CHECKING:
@@ -91,6 +90,8 @@ class DebugReport:
         return render(self.facts)
 
 
+DOUBTED = 0.05  # share of the training texts that the audit suspects
+
 _COLUMNS = (
     *("rank", "index", "text", "label", "predicted", "score", "loss", "kind", "verdict"),
     *("nearest_text", "nearest_label", "nearest_distance"),
@@ -108,6 +109,7 @@ def debug(
     site: str | None = None,
     method: str = "integrated_gradients",
     max_errors: int = 500,
+    audit: bool = True,
     title: str | None = None,
 ) -> DebugReport:
     """Explains every misclassified text: attribution, nearest training texts, and a verdict in words.
@@ -131,6 +133,8 @@ def debug(
             layer in models with several. The later the site, the more its neighbors repeat the model's opinion.
         method: The attribution method.
         max_errors: Integer, the number of errors to explain; those with the highest loss come first.
+        audit: Whether the training set is audited too: a section of its own, and verdicts that know which of the
+            training texts are doubted.
         title: The title of the report.
 
     Returns:
@@ -143,10 +147,13 @@ def debug(
     """
     positive(k=k, max_errors=max_errors)
     notes: list[str] = []
-    with _warnings_as_notes(notes):
+    with warnings_as_notes(notes):
         case = _case(lens, texts, labels, train_texts, train_labels, notes)
         rows = case.worst(max_errors)
-        errors, compared_at, gaps = explain(lens, case, rows, k, site, method)
+        audited, suspects = (
+            (None, set[int]()) if not audit or case.train is None else _audit(lens, case, case.train, notes)
+        )
+        errors, compared_at, remarks = explain(lens, case, rows, k, site, method, suspects)
     counts = {**overview(case), "n_shown": len(rows), "verdicts": _kinds(errors)}
     return DebugReport(
         {
@@ -160,22 +167,11 @@ def debug(
             "k": k,
             "n_train": None if case.train is None else len(case.train),
             "overview": counts,
-            "notes": [*dict.fromkeys(notes), *_cautions(case, counts, k), *_remarks(errors, gaps, method)],
+            "notes": [*dict.fromkeys(notes), *_cautions(case, counts, k), *_remarks(errors), *remarks],
+            "audit": audited,
             "errors": errors,
         }
     )
-
-
-@contextmanager
-def _warnings_as_notes(notes: list[str]) -> Iterator[None]:
-    """Our own warnings go to the reader of the report, once each; those of others go on."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", KerasIntrospectWarning)
-        yield
-    notes.extend(str(w.message) for w in caught if issubclass(w.category, KerasIntrospectWarning))
-    for w in caught:
-        if not issubclass(w.category, KerasIntrospectWarning):
-            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
 
 
 def _case(
@@ -213,6 +209,19 @@ def _case(
     return Case(kept, names, truth[answered], predicted[answered], scores[answered], train, answered.tolist())
 
 
+def _audit(
+    lens: "Introspector", case: Case, train: TrainingSet, notes: list[str]
+) -> tuple[Facts | None, set[int]]:
+    """The facts of the audit, and the training texts that it doubts most."""
+    try:
+        found = lens.audit(train.texts, train.labels, case.texts, case.truth.tolist())
+    except KerasIntrospectError as why:
+        notes.append(f"The training set is not audited: {why}")
+        return None, set()
+    first = found.suspects["index"].head(round(DOUBTED * len(train)))
+    return found.facts, set(first.tolist())
+
+
 def _classifies(predictions: "Predictions") -> None:
     if predictions.kind not in ("softmax", "binary") or np.ndim(predictions.scores) != 2:
         raise UnsupportedError(
@@ -244,7 +253,7 @@ def _cautions(case: Case, counts: Facts, k: int) -> list[str]:
     return notes
 
 
-def _remarks(errors: list[Facts], gaps: int, method: str) -> list[str]:
+def _remarks(errors: list[Facts]) -> list[str]:
     """What the reader should know about the explanations themselves."""
     cut = sum(error["truncated"] for error in errors)
     remarks = []
@@ -252,11 +261,6 @@ def _remarks(errors: list[Facts], gaps: int, method: str) -> list[str]:
         remarks.append("Texts below have no colours: it is not known where the tokens of the model stand in them.")
     if cut:
         remarks.append(f"The model reads only a part of texts as long as {cut} of those below.")
-    if gaps:
-        remarks.append(
-            f"In {gaps} of the texts below the attributions ({method}) miss the score that they explain "
-            f"by more than {GAP:.0%}: take their colours as a hint.".replace("%", " %")
-        )
     return remarks
 
 

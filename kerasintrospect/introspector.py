@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import indexing
 from .activations import Activations, Predictions
-from .adapters.base import adapt
 from .attribution.base import Attributions, attribute
-from .errors import InputError, InputTypeError, KerasIntrospectWarning
-from .fronts.base import find_front
+from .comparison import SiteComparison, compare_sites
+from .errors import InputError, KerasIntrospectWarning
+from .influence import Influence, influence
 from .inputs import Arranged
 from .neighbors import NeighborIndex
 from .outputs import Output, Target, describe_output
@@ -24,62 +25,12 @@ from .taps import as_edit
 from .weights import named
 
 if TYPE_CHECKING:
+    from .audit import Audit
     from .debug import DebugReport
 
-__all__ = ["Introspector", "Predictions", "wrap"]
+__all__ = ["Introspector", "Predictions"]
 
 POOLS = ("mean", "max", "first", "last", None)
-
-
-def wrap(
-    model: Any,
-    tokenizer: Any = None,
-    preprocess: Callable[[list[str]], Any] | None = None,
-    class_names: Sequence[str] | None = None,
-    max_length: int | None = None,
-    output: int | str | None = None,
-    batch_size: int = 256,
-    jit_compile: bool | str = "auto",
-) -> Introspector:
-    """Wraps a Keras model; the model itself is never changed.
-
-    Args:
-        model: Keras 3, tf_keras or Hugging Face model; of ktrain or AutoKeras; black boxes: SavedModel, TF Lite, function.
-        tokenizer: For models that take ids: a `TextVectorization` layer, a tf_keras `Tokenizer`, a Hugging Face fast
-            tokenizer, or a function from a text to its tokens, or to their (start, end) characters (then with
-            `preprocess`). A `TextVectorization` inside the model is found without it.
-        preprocess: Function from a list of str to what the model takes.
-        class_names: One per class. Given for a model that ends in neither softmax nor sigmoid, they say that its outputs
-            are logits.
-        max_length: Longest input in tokens, for tokenizers that do not know it.
-        output: Name or position of the output that is meant, for models with several.
-        batch_size: Rows in one pass, the steps of a path included; bounds the memory.
-        jit_compile: Whether XLA compiles what is run: `"auto"` where much time was spent already, True at once, False never.
-            Graphs with loops or strings are never compiled.
-
-    Returns:
-        An `Introspector`.
-
-    Raises:
-        InputTypeError: if the model or the tokenizer is of no kind that can be wrapped.
-
-    Example:
-
-    >>> ki.wrap(model, class_names=["negative", "positive"]).attribute(["I loved this film, but the main actor sucks."])
-    """
-    adapter = adapt(model)
-    if isinstance(class_names, str):
-        raise InputTypeError(f"class_names is a list of str. Received: {class_names!r}")
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(f"batch_size is a positive int. Received: batch_size={batch_size!r}")
-    defaults = adapter.defaults()
-    if tokenizer is None and preprocess is None:
-        tokenizer = defaults.get("tokenizer")
-    front = find_front(tokenizer, preprocess, adapter, max_length)
-    class_names = defaults.get("class_names") if class_names is None else class_names
-    if jit_compile not in ("auto", True, False):
-        raise InputError(f"jit_compile is 'auto', True or False. Received: jit_compile={jit_compile!r}")
-    return Introspector(Runner(adapter, front, batch_size, jit_compile), class_names, output)
 
 
 class Introspector:
@@ -218,33 +169,74 @@ class Introspector:
         return attribute(self._runner, output, arranged, method, target, sites, score, baseline, seed, **options)
 
     def neighbors(
-        self, texts: Any, labels: Any = None, site: str | None = None, pool: str | None = "mean", metric: str = "cosine"
+        self, texts: Any, labels: Any = None, site: str | None = None, pool: str | None = "mean", metric: str = "cosine",
+        unit: str = "example", columns: Mapping[str, Any] | None = None, path: str | os.PathLike[str] | None = None,
     ) -> NeighborIndex:
-        """An index of training examples by their activations at a site.
+        """An index of training examples, or of their words, by their activations at a site.
 
         Args:
             texts: The training texts, or what the model takes.
             labels: One per text: class indices or names.
             site: Address; None takes the input of the last layer, the model's own summary of the text.
-            pool: As in `activations`.
+            pool: As in `activations`; for words, over the tokens of one.
             metric: `"cosine"` or `"euclidean"`.
+            unit: `"example"`, or `"word"` or `"token"` for one row each: where else does this word mean this?
+            columns: Name -> one value per text, to filter by.
+            path: A folder to keep the index in, for training sets that outgrow the memory; None keeps it in memory.
         """
         place = self._site(site) if site is not None else self._runner.summary()
-        return indexing.index(self._runner, self._arrange, texts, labels, place, pool, metric, self.class_names)
+        return indexing.index(self._runner, self._arrange, texts, labels, place, pool, metric, self.class_names, unit, columns,
+                              path, self._find_output)  # fmt: skip
 
-    def fingerprint(self, site: str | Site, pool: str | None) -> str:
-        """A string that changes with the weights, the site, the pooling and the text front."""
-        return indexing.fingerprint(self._runner, self._site(site), pool)
+    def fingerprint(self, site: str | Site, pool: str | None, unit: str = "example") -> str:
+        """A string that changes with the weights, the site, the pooling, the unit and the text front."""
+        return indexing.fingerprint(self._runner, self._site(site), pool, unit)
 
-    def embedder(self, site: str, pool: str | None) -> tuple[Callable[[Any], np.ndarray], str]:
+    def embedder(self, site: str, pool: str | None, unit: str = "example") -> tuple[Any, str]:
         """(inputs -> vectors, fingerprint) for an index that was loaded from a file."""
-        return indexing.embedder(self._runner, self._arrange, self._site(site), pool), self.fingerprint(site, pool)
+        place = self._site(site)
+        embed = indexing.embedder(self._runner, self._arrange, place, pool, unit)
+        return embed, indexing.fingerprint(self._runner, place, pool, unit)
+
+    def influence(
+        self, texts: Any, labels: Any, method: str = "tracin", layers: str | Sequence[str] = "last", checkpoints: Any = None,
+        l2: float = 1e-3,
+    ) -> Influence:
+        """Which training examples made the model answer as it does, by their gradients: see `kerasintrospect.influence`.
+
+        Args:
+            texts: The training texts, or what the model takes.
+            labels: One per text: class indices or names; numbers for a regression.
+            method: `"tracin"`, `"gradient_dot"`, `"gradient_cosine"`, `"gradient_asymmetric"` or `"representer"`.
+            layers: `"last"`, `"all"` Dense and Embedding layers, or addresses.
+            checkpoints: The folder of a `CheckpointKeeper`, or (learning rate, weights) pairs; None is the model as it is.
+            l2: For `"representer"`: what the squared norm of the last layer counts.
+
+        Returns:
+            `Influence`, with `query`, `scores` and `self_influence`.
+        """
+        arranged, output = self._arrange(texts), self._find_output()
+        return influence(self._runner, output, arranged, labels, self._arrange, self._names is not None, method,
+                         layers, checkpoints, l2)  # fmt: skip
 
     def debug(self, texts: Any, labels: Any, train_texts: Any = None, train_labels: Any = None, **options: Any) -> DebugReport:
         """The misclassified texts with all of the above beside them: see `kerasintrospect.debug.debug`."""
         from .debug import debug
 
         return debug(self, texts, labels, train_texts, train_labels, **options)
+
+    def compare_sites(self, texts: Any, labels: Any, sites: Sequence[str] | None = None, **options: Any) -> SiteComparison:
+        """At which layer are like texts near each other? See `kerasintrospect.comparison.compare_sites`."""
+        named_classes = self._names is not None
+        return compare_sites(self._runner, self._find_output(), texts, labels, sites, named=named_classes, **options)
+
+    def audit(
+        self, train_texts: Any, train_labels: Any, test_texts: Any = None, test_labels: Any = None, **options: Any
+    ) -> Audit:
+        """What is wrong with the training set itself: see `kerasintrospect.audit.audit`."""
+        from .audit import audit
+
+        return audit(self, train_texts, train_labels, test_texts, test_labels, **options)
 
     def _arrange(self, inputs: Any) -> Arranged:
         if isinstance(inputs, Arranged):

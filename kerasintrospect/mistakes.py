@@ -1,9 +1,10 @@
-"""The mistakes of a model as facts: how many, how they spread, and for each one what it may come from.
+"""The mistakes of a model as facts: for each one what it may come from.
 
 Facts are plain values, as JSON holds them.
 """
 
 import warnings
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import KerasIntrospectWarning
 from .labelled import TrainingSet
+from .teachers import teachers
 from .text import words as spans_of_words
 from .verdicts import Evidence, verdict
 
@@ -21,10 +23,9 @@ if TYPE_CHECKING:
     from .introspector import Introspector
     from .neighbors import NeighborIndex
 
-__all__ = ["GAP", "Case", "Facts", "explain", "overview"]
+__all__ = ["Case", "Facts", "explain", "finite"]
 
 Facts = dict[str, Any]
-BINS = 10
 TYPICAL = 95  # percentile of the distances that count as usual
 SAMPLE = 1000  # texts whose nearest distance is measured, at most
 ENOUGH = 20  # ... and at least
@@ -68,8 +69,14 @@ class Case:
 
 
 def explain(
-    lens: "Introspector", case: Case, rows: list[int], k: int, site: str | None, method: str
-) -> tuple[list[Facts], str, int]:
+    lens: "Introspector",
+    case: Case,
+    rows: list[int],
+    k: int,
+    site: str | None,
+    method: str,
+    suspects: Collection[int] = (),
+) -> tuple[list[Facts], str, list[str]]:
     """Gathers the facts on each misclassified text.
 
     Args:
@@ -79,13 +86,13 @@ def explain(
         k: The number of neighbors.
         site: Where texts are compared.
         method: The attribution method.
+        suspects: Rows of the training set whose labels are doubted.
 
     Returns:
-        The facts on each text, the site where texts were compared, and the number of texts whose attributions do
-        not add up.
+        The facts on each text, the site where texts were compared, and notes to the reader.
     """
     if not rows:
-        return [], "", 0
+        return [], "", []
     texts = [case.texts[row] for row in rows]
     with warnings.catch_warnings():
         # Told before, with positions among all texts instead of these.
@@ -94,12 +101,28 @@ def explain(
         predicted = lens.attribute(texts, method=method, target=case.predicted[rows], **options)
         true = lens.attribute(texts, method=method, target=case.truth[rows], **options)
     hood = _neighborhood(lens, case, texts, k, site)
+    taught, notes = _teachers(lens, case, rows, suspects)
     errors = [
-        _error(case, row, rank, pair, hood)
+        _error(case, row, rank, pair, hood, taught[rank])
         for rank, (row, pair) in enumerate(zip(rows, zip(predicted, true, strict=True), strict=True))
     ]
     gaps = sum(_misses(a) or _misses(b) for a, b in zip(predicted, true, strict=True))
-    return errors, hood.site, gaps
+    if gaps:
+        notes.append(
+            f"In {gaps} of the texts below the attributions ({method}) miss the score that they explain "
+            f"by more than {GAP:.0%}: take their colours as a hint.".replace("%", " %")
+        )
+    return errors, hood.site, notes
+
+
+def _teachers(
+    lens: "Introspector", case: Case, rows: list[int], suspects: Collection[int]
+) -> tuple[list[list[Facts]], list[str]]:
+    if case.train is None:
+        return [[] for _ in rows], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KerasIntrospectWarning)  # said of the neighbors of the same texts
+        return teachers(lens, case.train, [case.texts[row] for row in rows], case.predicted[rows], suspects)
 
 
 @dataclass(frozen=True)
@@ -168,7 +191,12 @@ def _sample(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _error(
-    case: Case, row: int, rank: int, pair: tuple["Attribution", "Attribution"], hood: _Neighborhood
+    case: Case,
+    row: int,
+    rank: int,
+    pair: tuple["Attribution", "Attribution"],
+    hood: _Neighborhood,
+    taught: list[Facts],
 ) -> Facts:
     text, words, near = case.texts[row], _words(*pair), hood.near[rank]
     seen = words if pair[0].placed else [{"start": a, "end": b, "unknown": False} for a, b in spans_of_words(text)]
@@ -185,8 +213,9 @@ def _error(
         # A run of punctuation is no word to people, unless the model stumbles over it.
         "n_words": sum(word["unknown"] or _readable(text[word["start"] : word["end"]]) for word in seen),
         "words": words,
-        "delta": _finite(pair[0].delta),
+        "delta": finite(pair[0].delta),
         "neighbors": near,
+        "teachers": taught,
         "neighbor_labels": np.bincount([n["label"] for n in near], minlength=len(case.names)).tolist(),
     }
     return {**fact, "verdict": asdict(verdict(_evidence(case, fact, hood, rank)))}
@@ -200,8 +229,8 @@ def _words(predicted: "Attribution", true: "Attribution") -> list[Facts]:
         {
             "start": word.start,
             "end": word.end,
-            "predicted": _finite(word.score) or 0.0,
-            "true": _finite(toward_true.get((word.start, word.end))) or 0.0,
+            "predicted": finite(word.score) or 0.0,
+            "true": finite(toward_true.get((word.start, word.end))) or 0.0,
             "unknown": any(start < word.end and word.start < end for start, end in unknown),
         }
         for word in (predicted.words() if predicted.placed else ())
@@ -222,58 +251,15 @@ def _evidence(case: Case, fact: Facts, hood: _Neighborhood, rank: int) -> Eviden
         limit=hood.limit,
         limit_of=hood.limit_of,
         wording=hood.wording[rank],
+        teachers=[teacher["label"] for teacher in fact["teachers"]],
+        suspects=sum(teacher["suspect"] for teacher in fact["teachers"]),
         twins={} if case.train is None else case.train.twins(fact["text"]),
     )
 
 
-def overview(case: Case) -> Facts:
-    """How right the model is: accuracy, per class, confusion, calibration."""
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
-    classes = range(len(case.names))
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        case.truth, case.predicted, labels=classes, zero_division=np.nan
-    )
-    matrix = confusion_matrix(case.truth, case.predicted, labels=classes)
-    right = case.predicted == case.truth
-    return {
-        "n": len(right),
-        "n_errors": int((~right).sum()),
-        "accuracy": float(right.mean()),
-        "majority": float(matrix.sum(axis=1).max() / len(right)),
-        "per_class": [
-            {
-                "class": name,
-                "support": int(matrix[i].sum()),
-                "predicted": int(matrix[:, i].sum()),
-                "precision": _finite(precision[i]),
-                "recall": _finite(recall[i]),
-                "f1": _finite(f1[i]),
-            }
-            for i, name in enumerate(case.names)
-        ],
-        "confusion": matrix.tolist(),
-        "calibration": _calibration(case.scores.max(axis=1), right),
-    }
-
-
-def _calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Facts:
-    bins, error = [], 0.0
-    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    for i in range(BINS):
-        inside = place == i
-        row: Facts = {"low": i / BINS, "high": (i + 1) / BINS, "count": int(inside.sum())}
-        row |= {"confidence": None, "accuracy": None}
-        if row["count"]:
-            row |= {"confidence": float(confidence[inside].mean()), "accuracy": float(right[inside].mean())}
-            error += row["count"] / len(right) * abs(row["confidence"] - row["accuracy"])
-        bins.append(row)
-    return {"ece": error, "bins": bins}
-
-
 def _misses(attribution: "Attribution") -> bool:
     """Whether attributions that should add up do not."""
-    delta = _finite(attribution.delta)
+    delta = finite(attribution.delta)
     if delta is None:
         return False
     explained = abs(float(np.sum(attribution.scores)) - delta)
@@ -284,5 +270,6 @@ def _readable(word: str) -> bool:
     return any(map(str.isalnum, word))
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """The number as JSON can hold it, None for NaN and infinity."""
     return None if value is None or not np.isfinite(value) else round(float(value), 6)

@@ -16,6 +16,7 @@ MOSTLY = 0.5  # share of unknown words from which on the model has not really re
 CHANCE = 0.2  # neighbors that agree this easily by the frequency of a class alone are no evidence
 CLOSE_CALL = 0.1  # difference of two probabilities below which the model has not decided
 SURE = 0.9
+DOUBTED = 0.6  # share of the most influential training texts whose labels are doubted: 2 of 3
 STRAY = 0.1  # share of a label among the texts of like wording up to which it looks out of place there
 
 
@@ -46,6 +47,8 @@ class Evidence:
         limit_of: Whose distances made the limit: 95 % of them are within it.
         wording: Labels of the training texts that share the most words with it, whatever the model makes of them.
         twins: How often the very same text stands in the training set, by label.
+        teachers: Labels of the training texts that taught the prediction most, by influence; strongest first.
+        suspects: How many of them the audit of the training set takes for wrongly labelled.
     """
 
     label: int
@@ -61,6 +64,8 @@ class Evidence:
     limit_of: str = "training texts"
     wording: Sequence[int] = ()
     twins: Mapping[int, int] = field(default_factory=dict)
+    teachers: Sequence[int] = ()
+    suspects: int = 0
 
     def name(self, label: int) -> str:
         return f"“{self.class_names[label]}”"
@@ -162,6 +167,15 @@ def _hole(e: Evidence) -> str | None:
     )
 
 
+def _taught(e: Evidence) -> str | None:
+    if len(e.teachers) < 2 or e.suspects < DOUBTED * len(e.teachers):
+        return None
+    return (
+        f"Of the {len(e.teachers)} training texts whose influence made the model say {e.name(e.predicted)} most, "
+        f"{e.suspects} seem to be labelled wrongly themselves: look at the training set first."
+    )
+
+
 def _common(e: Evidence) -> str | None:
     rate = e.base_rate(e.predicted)
     if not e.agree(e.predicted) or _chance(e.votes(e.predicted), len(e.neighbor_labels), rate) < CHANCE:
@@ -226,6 +240,7 @@ RULES: tuple[tuple[str, str, Callable[[Evidence], str | None]], ...] = (
     ("mostly-unknown-words", "Mostly unknown words", _unknown),
     ("no-training-set", "No training set", _no_training_set),
     ("nothing-near", "Nothing near in training", _hole),
+    ("taught-by-suspects", "Taught by suspect labels", _taught),
     ("common-class", "Follows the common class", _common),
     ("suspect-label", "Suspect the label", _suspect),
     ("neighborhood-agrees-with-model", "Neighbors agree with the model", _seconded),

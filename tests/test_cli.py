@@ -217,3 +217,46 @@ def test_the_module_runs_and_knows_its_version(folder):
     # Also the C++ of TensorFlow says nothing.
     done = start("sites", "--model", "test.csv")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+def test_layers_are_compared_as_the_library_does(folder):
+    done = run("layers", "--model", "model.keras", "--test", "train.csv", "--k", 3, "--plot", "layers.png", "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    lens = ki.wrap(tiny.model(keras), class_names=tiny.NAMES)
+    assert found["rows"] == lens.compare_sites(*tiny.train(), k=3).to_dict()["rows"] and len(found["rows"]) >= 2
+    assert Path("layers.png").read_bytes().startswith(b"\x89PNG")
+    assert run("layers", "--model", "model.keras", "--test", "train.csv", "--plot", "x.gif").exit_code == 2
+
+
+def test_an_index_is_kept_and_asked(folder):
+    done = run("index", "--model", "model.keras", "--train", "train.csv", "--out", "kept")
+    assert done.exit_code == 0 and "Written: kept" in done.stdout, done.stderr
+    ask = ["neighbors", "--model", "model.keras", "--index", "kept", "--text", "hate the queue", "--format", "json"]
+    found = json.loads(run(*ask, "--k", 4).stdout)
+    lens = ki.wrap(tiny.model(keras), class_names=tiny.NAMES)
+    expected = lens.neighbors(*tiny.train()).query(["hate the queue"], k=4)
+    assert [row["text"] for row in found] == expected.texts[0] and {row["label"] for row in found} == {"negative"}
+    others = json.loads(run(*ask, "--label", "positive", "--exclude-duplicates").stdout)
+    assert {row["label"] for row in others} == {"positive"}
+    wrong = json.loads(run(*ask, "--wrong", "--k", 2).stdout)
+    assert all("wicked" in row["text"] for row in wrong)
+    refused = run(*ask, "--label", "nobody")
+    assert refused.exit_code == 2 and "nobody" in refused.stderr
+    assert "hate" in run(*ask[:-2]).stdout  # as a table
+
+
+def test_an_audit_names_the_labels_to_look_at(folder):
+    done = run("audit", "--model", "model.keras", "--train", "train.csv", "--test", "test.csv", "--out", "suspects.csv")
+    assert done.exit_code == 0, done.stderr
+    assert "Labels to look at first:" in done.stdout and "wicked" in done.stdout.split("first:")[1][:300]
+    with Path("suspects.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(tiny.train()[0]) and "wicked" in rows[0]["text"]
+    facts = json.loads(run("audit", "--model", "model.keras", "--train", "train.csv", "--format", "json").stdout)
+    assert facts["suspects"][0]["text"] == rows[0]["text"] and facts["n_test"] == 0
+
+
+def test_a_report_without_an_audit(folder):
+    assert run("debug", *BOTH, "--out", "out.json", "--no-audit").exit_code == 0
+    assert json.loads(Path("out.json").read_text())["audit"] is None

@@ -9,7 +9,7 @@ import tiny
 
 import kerasintrospect as ki
 from kerasintrospect.labelled import TrainingSet
-from kerasintrospect.mistakes import Case, explain, overview
+from kerasintrospect.mistakes import Case, explain
 from kerasintrospect.text import words
 
 
@@ -44,42 +44,15 @@ def test_the_worst_has_the_highest_loss_and_equals_keep_their_order():
     assert np.isfinite(found.losses).all()
 
 
-def test_the_overview_counts():
-    facts = overview(scored([0, 0, 1, 1, 1], [0, 1, 1, 1, 0]))
-    assert facts["confusion"] == [[1, 1, 0], [1, 2, 0], [0, 0, 0]]
-    assert (facts["n"], facts["n_errors"], facts["accuracy"], facts["majority"]) == (5, 2, 0.6, 0.6)
-    first, second, third = facts["per_class"]
-    assert first == {
-        "class": "negative",
-        "support": 2,
-        "predicted": 2,
-        "precision": 0.5,
-        "recall": 0.5,
-        "f1": 0.5,
-    }
-    assert (second["precision"], second["recall"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
-    assert (third["support"], third["precision"], third["recall"], third["f1"]) == (0, None, None, None)
-
-
-def test_calibration_is_the_gap_between_confidence_and_accuracy():
-    scores = [[0.95, 0.05, 0.0], [0.95, 0.05, 0.0], [0.3, 0.65, 0.05], [1.0, 0.0, 0.0]]
-    calibration = overview(scored([0, 0, 1, 0], [0, 1, 1, 0], scores))["calibration"]
-    full = {round(bin["low"], 1): bin for bin in calibration["bins"] if bin["count"]}
-    assert {low: bin["count"] for low, bin in full.items()} == {0.6: 1, 0.9: 3}
-    assert full[0.9]["confidence"] == pytest.approx(2.9 / 3) and full[0.9]["accuracy"] == pytest.approx(2 / 3)
-    assert calibration["ece"] == pytest.approx(3 / 4 * 0.9 / 3 + 1 / 4 * 0.35)
-    assert len(calibration["bins"]) == 10 and calibration["bins"][0]["confidence"] is None
-
-
 def test_attribution_toward_both_classes_is_what_the_weights_say(lens):
     text, label = "Wicked! so wicked, wicked", "positive"
-    (fact,), _, gaps = explain(lens, case(lens, [text], [label]), [0], 5, None, "integrated_gradients")
+    (fact,), _, notes = explain(lens, case(lens, [text], [label]), [0], 5, None, "integrated_gradients")
     assert [text[w["start"] : w["end"]] for w in fact["words"]] == [text[a:b] for a, b in words(text)]
     for word in fact["words"]:
         meaning = tiny.MEANING.get(text[word["start"] : word["end"]].lower(), (0, 0, 0, 0))
         assert word["predicted"] == pytest.approx(8 * meaning[0] / 4, abs=1e-4)  # four words, scaled by 8
         assert word["true"] == pytest.approx(8 * meaning[2] / 4, abs=1e-4)
-    assert (fact["n_words"], fact["n_unknown"], gaps) == (4, 0, 0)
+    assert (fact["n_words"], fact["n_unknown"], notes) == (4, 0, [])
     assert abs(fact["delta"]) < 1e-3
 
 
@@ -171,3 +144,23 @@ def test_without_a_training_set_there_are_no_neighbors(lens):
     assert (fact["neighbors"], fact["neighbor_labels"], site) == ([], [0, 0, 0], "")
     assert fact["verdict"]["kind"] == "no-training-set"
     assert fact["delta"] is None  # saliency promises no sum
+
+
+def test_the_teachers_are_those_whose_gradients_agree(lens):
+    text, label = "Wicked! so wicked, wicked", "positive"
+    found = case(lens, [text], [label])
+    (fact,), _, _ = explain(lens, found, [0], 5, None, "saliency", suspects={0, 1})
+    scores = lens.influence(*tiny.train(), method="gradient_cosine").scores([text], found.predicted.tolist())[0]
+    best = np.argsort(-scores, kind="stable")[:3]
+    assert [teacher["influence"] for teacher in fact["teachers"]] == pytest.approx(scores[best], abs=1e-5)
+    assert all(teacher["label"] == fact["predicted"] == 0 for teacher in fact["teachers"])
+    assert all(teacher["suspect"] == (teacher["index"] in {0, 1}) for teacher in fact["teachers"])
+    assert all(teacher["text"] == tiny.train()[0][teacher["index"]] for teacher in fact["teachers"])
+
+
+def test_a_mistake_taught_by_suspects_is_called_so(lens):
+    found = case(lens, ["wicked so comet"], ["positive"])
+    everyone = set(range(len(found.train)))
+    (fact,), _, _ = explain(lens, found, [0], 5, None, "saliency", suspects=everyone)
+    assert all(teacher["suspect"] for teacher in fact["teachers"]) and len(fact["teachers"]) == 3
+    assert fact["verdict"]["kind"] in ("taught-by-suspects", "nothing-near")

@@ -40,6 +40,10 @@ def neighbor(text="so happy today", label=2, distance=0.1234, shared=((3, 8),), 
     }
 
 
+def teacher(text="so glad it is Monday", label=2, influence=0.97, shared=((14, 20),), index=9, suspect=False):
+    return {**neighbor(text, label, 0, shared, index), "influence": influence, "suspect": suspect}
+
+
 def error(text=TEXT, rank=1, label=0, predicted=2, words=None, neighbors=None, n_classes=3, **more):
     if words is None:
         words = [
@@ -64,6 +68,7 @@ def error(text=TEXT, rank=1, label=0, predicted=2, words=None, neighbors=None, n
         "words": words,
         "delta": 0.001,
         "neighbors": neighbors,
+        "teachers": [teacher(), teacher(suspect=True)],
         "neighbor_labels": [sum(n["label"] == i for n in neighbors) for i in range(n_classes)],
         "verdict": {
             "kind": "suspect-label",
@@ -100,6 +105,7 @@ def facts(errors=None, names=NAMES, notes=("2 texts are empty.",), confusion=Non
         "k": 5,
         "n_train": 100,
         "notes": list(notes),
+        "audit": None,
         "errors": errors,
         "overview": {
             "n": 10,
@@ -319,6 +325,14 @@ def test_the_words_that_a_neighbor_shares_are_marked():
     ]
 
 
+def test_teachers_stand_beside_neighbors_and_doubted_ones_say_so():
+    page = Page(render(facts([error()]))).text
+    assert page.count("What taught it this") == 2 and page.count("+0.970") == 2 and page.count("suspect label") == 1
+    assert Page(render(facts([error(teachers=[])]))).text.count("What taught it this") == 1  # in the help
+    hostile = render(facts([error(teachers=[teacher("<img src=x onerror=alert(1)>", shared=[])])]))
+    assert "<img" not in hostile and "&lt;img" in hostile
+
+
 def test_what_the_page_sorts_by_are_numbers():
     page = Page(render(facts([error(), error(rank=2, neighbors=[])])))
     cards = [a for tag, a in page.elements if tag == "article"]
@@ -430,3 +444,30 @@ def test_attributions_show_as_coloured_texts():
     assert "I <b>love</b> it" in page.text and "x[0] <img>" in page.text and "<pos>" in page.text
     marks = [(a["class"], a["title"]) for tag, a in page.elements if tag == "mark"]
     assert marks == [("p4", "+1.000"), ("n2", "−0.500"), ("p2", "+0.200"), ("p4", "+0.400")]
+
+
+AUDIT = {
+    "class_names": NAMES,
+    "counts": {"suspects": 90, "duplicates": 1, "leakage": 1, "holes": 0, "templates": 2},
+    "suspects": [{"index": 4, "label": "negative", "text": "I love <b>it</b>", "reason": "the model gives it 0.01"}] * 12,
+    "duplicates": [
+        {"group": 0, "index": i, "text": f"copy {i}", "label": NAMES[i], "copies": 2, "majority": "negative"} for i in (0, 1)
+    ],
+    "leakage": [
+        {"index": 3, "label": None, "text": "seen", "train_index": 8, "train_label": "neutral", "similarity": 0.91}
+    ],
+    "holes": [],
+    "templates": [{"count": 12, "share": 0.031, "example": "flight 12 late", "negative": 10, "positive": 2}] * 2,
+}
+
+
+def test_the_audit_has_a_section_of_its_own():
+    source = render(facts(audit=AUDIT))
+    page = Page(source)
+    assert "The training set" in page.text and "<b>it</b>" not in source
+    assert page.text.count("the model gives it 0.01") == 10  # the first ten
+    assert "2 copies, most of them negative" in page.text and "copy 1" in page.text
+    assert "like training text 8 (neutral), similarity 0.91" in page.text
+    assert "2 groups" in page.text and "3.1 % of the training set: 10 negative, 2 positive" in page.text
+    assert "Errors far from all training" not in page.text  # there are none
+    assert "The training set" not in Page(render(facts())).text

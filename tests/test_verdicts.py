@@ -29,6 +29,10 @@ CASES = {
         {**LIKE_THE_MODEL, "distances": [0.31] * 5},
         "at distance 0.31, while 95 % of the texts that the model gets right have one within 0.3",
     ),
+    "taught-by-suspects": (
+        {"teachers": [2, 2, 2], "suspects": 2, **LIKE_THE_MODEL},
+        "Of the 3 training texts whose influence made the model say “pos” most, 2 seem to be labelled wrongly",
+    ),
     "common-class": (
         {"train_counts": [5, 5, 90], **LIKE_THE_MODEL},
         "4 of the 5 nearest training texts carry “pos”",

@@ -3,7 +3,8 @@
 What is wrong with the input is one sentence and exit code 2. Nothing heavy is imported before a command runs.
 """
 
-from .commands import app as app
+from . import training as training
 from .commands import main as main
+from .program import app as app
 
 __all__ = ["app", "main"]

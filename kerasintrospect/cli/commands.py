@@ -13,17 +13,10 @@ import typer
 import kerasintrospect as ki
 
 from .files import load, read, split, wrap
+from .program import ClassNames, LabelColumn, Listing, ListingOption, Model, Site, TextColumn, app
 from .terminal import one_sentence_per_fault, summary
 
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    help="See why a trained Keras text model is wrong.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+__all__ = ["main"]
 
 
 class Page(str, Enum):
@@ -31,16 +24,6 @@ class Page(str, Enum):
 
     html = "html"
     json = "json"
-
-
-class Listing(str, Enum):
-    """How a table is written."""
-
-    table = "table"
-    json = "json"
-
-
-Model = Annotated[Path, typer.Option("--model", help="Saved Keras model: .keras or .h5.")]
 
 
 def main() -> None:
@@ -68,7 +51,7 @@ def _options(version: Version = False) -> None:
 @app.command()
 def sites(
     model: Model,
-    format: Annotated[Listing, typer.Option("--format", help="How to print them.")] = Listing.table,
+    format: ListingOption = Listing.table,
 ) -> None:
     """List the places in a model where activations can be read."""
     with one_sentence_per_fault():
@@ -93,18 +76,14 @@ def debug(
         Page | None,
         typer.Option("--format", help="What to write. [default: what the suffix of --out says, or html]"),
     ] = None,
-    text_column: Annotated[str, typer.Option(help="Column with the texts.")] = "text",
-    label_column: Annotated[
-        str, typer.Option(help="Column with the labels: class indices or names.")
-    ] = "label",
-    class_names: Annotated[
-        str | None,
-        typer.Option(help="Names of the classes in the order of the outputs, with commas between."),
-    ] = None,
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    class_names: ClassNames = None,
     k: Annotated[int, typer.Option(help="Number of neighbors to show.")] = 5,
-    site: Annotated[str | None, typer.Option(help="Where in the model texts are compared.")] = None,
+    site: Site = None,
     method: Annotated[str, typer.Option(help="Attribution method.")] = "integrated_gradients",
     max_errors: Annotated[int, typer.Option(help="Number of errors to explain, the worst first.")] = 500,
+    audit: Annotated[bool, typer.Option(help="Audit the training set too.")] = True,
 ) -> None:
     """Explain every misclassified text on one page: words, neighbors, and a verdict."""
     with one_sentence_per_fault():
@@ -114,7 +93,7 @@ def debug(
         lens, notes = wrap(model, split(class_names), tested, trained)
         report = lens.debug(
             *tested.pair(lens.class_names), *(trained.pair(lens.class_names) if trained else ()),
-            k=k, site=site, method=method, max_errors=max_errors,
+            k=k, site=site, method=method, max_errors=max_errors, audit=audit,
         ).with_notes([*tested.notes, *(trained.notes if trained else ()), *notes])  # fmt: skip
         if target is None:
             typer.echo(report.to_json())

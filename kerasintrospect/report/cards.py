@@ -61,7 +61,8 @@ def _error(error: Facts, names: Sequence[str], limit: int) -> ErrorPart:
             for i, count in sorted(enumerate(error["neighbor_labels"]), key=lambda pair: -pair[1])
             if count
         ),
-        neighbors=tuple(_neighbor(neighbor, names, roles, limit) for neighbor in neighbors),
+        neighbors=tuple(_neighbor(near, names, roles, limit, f"{near['distance']:#.3g}") for near in neighbors),
+        teachers=tuple(_neighbor(one, names, roles, limit, _signed(one["influence"])) for one in error["teachers"]),
         remarks=tuple(_remarks(error, limit)),
         keys=_keys(error),
     )
@@ -159,7 +160,9 @@ def _merged(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     return tuple(merged)
 
 
-def _neighbor(neighbor: Facts, names: Sequence[str], roles: Mapping[int, str], limit: int) -> NeighborPart:
+def _neighbor(
+    neighbor: Facts, names: Sequence[str], roles: Mapping[int, str], limit: int, figure: str
+) -> NeighborPart:
     text, end, limit = neighbor["text"], 0, max(limit // 2, 140)
     pieces = []
     for start, stop in neighbor["shared"]:
@@ -169,6 +172,5 @@ def _neighbor(neighbor: Facts, names: Sequence[str], roles: Mapping[int, str], l
             pieces.append(Piece(visible(text[start:end]), "s"))
     pieces.append(Piece(visible(text[end:], limit - end)))
     label = neighbor["label"]
-    return NeighborPart(
-        neighbor["index"], names[label], roles.get(label, ""), f"{neighbor['distance']:#.3g}", _merged(pieces)
-    )
+    suspect = bool(neighbor.get("suspect"))
+    return NeighborPart(neighbor["index"], names[label], roles.get(label, ""), figure, _merged(pieces), suspect)

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from .cards import Scored, build_errors, coloured, visible
 from .overview import build_overview
 from .parts import Colouring, Piece
+from .training import build_training
 
 if TYPE_CHECKING:
     from kerasintrospect import Attribution
@@ -45,6 +46,7 @@ def render(facts: Mapping[str, Any]) -> str:
             continue  # rendering thousands of long texts in vain takes a minute
         page = _template("page.html").render(
             overview=overview,
+            training=build_training(facts["audit"]),
             errors=build_errors(facts, limit),
             style=_source("page.css") + _source("marks.css"),
             script=_source("page.js"),

@@ -14,6 +14,8 @@ __all__ = [
     "Colouring",
     "Dot",
     "ErrorPart",
+    "Finding",
+    "FindingRow",
     "NeighborPart",
     "OverviewPart",
     "Piece",
@@ -59,13 +61,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class NeighborPart:
-    """One training text near the error."""
+    """One training text near the error, or one that taught it; `figure` is the distance or the influence."""
 
     index: int
     name: str
     role: str
-    distance: str
+    figure: str
     pieces: tuple[Piece, ...]
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class ErrorPart:
     scores: tuple[Bar, ...]
     votes: tuple[Bar, ...]
     neighbors: tuple[NeighborPart, ...]
+    teachers: tuple[NeighborPart, ...]
     remarks: tuple[str, ...]
     keys: Mapping[str, str]
 
@@ -134,3 +138,23 @@ class OverviewPart:
     about: tuple[tuple[str, str], ...]
     n_errors: int
     n_shown: int
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """A text that the audit of the training set points at, and why."""
+
+    hint: str
+    label: str
+    text: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault of the training set; `count` says how many there are in all."""
+
+    title: str
+    count: str
+    rows: tuple[FindingRow, ...]
+    is_open: bool = False
