@@ -1,13 +1,10 @@
 """An index on disk answers as in memory, is the old one or the new one after any kill, and damage is one sentence."""
 
 import json
-import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -197,7 +194,7 @@ def test_an_ivf_index_that_misses_much_warns(tmp_path):
 # Kills
 
 WORKER = """
-import os, sys
+import os, signal, sys, time
 import numpy as np
 import lance, pyarrow
 from kerasintrospect.neighbors import NeighborIndex, Rows
@@ -207,7 +204,8 @@ def batches(n, mark):
         yield Rows.checked(np.full((100, 64), mark) + np.arange(start, start + 100)[:, None], [f"{mark}"] * 100)
 print("ready", flush=True)
 for line in sys.stdin:  # a process of its own per build; this one never uses Lance's threads
-    mark, what = line.split()
+    mark, what, wait = line.split()
+    start = time.perf_counter()
     child = os.fork()
     if not child:
         if what == "build":
@@ -217,9 +215,11 @@ for line in sys.stdin:  # a process of its own per build; this one never uses La
         else:
             NeighborIndex.load(folder, in_memory=False).build_ivf(cells=4, sample=20)
         os._exit(0)
-    print(child, flush=True)
+    if float(wait) >= 0:
+        time.sleep(float(wait))
+        os.kill(child, signal.SIGKILL)  # its id is its own until it is waited for
     os.waitpid(child, 0)
-    print("over", flush=True)
+    print(time.perf_counter() - start, flush=True)
 """
 
 
@@ -238,16 +238,11 @@ def test_after_a_kill_the_index_is_the_old_one_or_the_new_one(tmp_path, kills):
     folder, rng = tmp_path / "index", random.Random(0)
     worker = subprocess.Popen([sys.executable, "-c", WORKER, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def run(mark, what, wait=None):
+    def run(mark, what, wait=-1.0):
         """Seconds that it took; kills it after `wait`."""
-        worker.stdin.write(f"{mark} {what}\n")
+        worker.stdin.write(f"{mark} {what} {wait}\n")
         worker.stdin.flush()
-        child, start = int(worker.stdout.readline()), time.perf_counter()
-        if wait is not None:
-            time.sleep(wait)
-            os.kill(child, signal.SIGKILL)
-        assert worker.stdout.readline() == "over\n"
-        return time.perf_counter() - start
+        return float(worker.stdout.readline())
 
     with worker:
         assert worker.stdout.readline() == "ready\n"
@@ -256,7 +251,7 @@ def test_after_a_kill_the_index_is_the_old_one_or_the_new_one(tmp_path, kills):
         before, outcomes = answers(folder), []
         for mark in range(1, kills + 1):
             what = kinds[mark % 3]
-            run(mark, what, rng.uniform(0, 1.1) * whole[what])
+            run(mark, what, rng.uniform(0, 1.4) * whole[what])
             after = answers(folder)
             new = {"build": (4000, (str(mark),), False), "ivf": (*before[:2], True),
                    "add": (before[0] + 4000, (*before[1], str(mark)), before[2])}[what]  # fmt: skip
@@ -267,7 +262,7 @@ def test_after_a_kill_the_index_is_the_old_one_or_the_new_one(tmp_path, kills):
         assert answers(folder) == (4000, ("99",), False)  # and what was left behind is gone
         assert len([path for path in folder.iterdir() if path.suffix == ".lance"]) == 1
         worker.stdin.close()
-    assert 0 < sum(outcomes) < kills  # some were killed before the end, some after it
+    assert sum(outcomes) < kills / 2 + 5  # most were killed before the end
 
 
 # Damage
