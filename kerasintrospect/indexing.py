@@ -75,6 +75,7 @@ def embedder(
 
 def fingerprint(runner: Runner, site: Site, pool: str | None, unit: str = "example") -> str:
     """A string that changes with the weights, the site, the pooling and the text front."""
+    runner.find_front()  # else an index that was loaded before the first text would miss it
     digest = hashlib.blake2b(digest_size=16)
     front = runner.front
     digest.update(f"{site} {pool} {front.identity() if front is not None else ''}".encode())

@@ -102,6 +102,11 @@ class Runner:
         found = Encoded(np.array(texts, object), None, texts) if self.front is None else self.front.encode(texts)
         return _by_words(found, texts) if self._is_closed else found
 
+    def find_front(self) -> None:
+        """Looks for a text front inside the model, which is otherwise done when the first text comes."""
+        if self.front is None and not self._is_closed and self.tracer.knows():
+            self._find_front(["a text"])
+
     def _find_front(self, texts: Sequence[str]) -> None:
         """A single TextVectorization layer inside a model with one string input is its text front."""
         import tensorflow as tf

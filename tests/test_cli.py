@@ -223,8 +223,8 @@ def test_layers_are_compared_as_the_library_does(folder):
     done = run("layers", "--model", "model.keras", "--test", "train.csv", "--k", 3, "--plot", "layers.png", "--format", "json")
     assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)
-    lens = ki.wrap(tiny.model(keras), class_names=tiny.NAMES)
-    assert found["rows"] == lens.compare_sites(*tiny.train(), k=3).to_dict()["rows"] and len(found["rows"]) >= 2
+    expected = ki.wrap(ki.load_model("model.keras"), class_names=tiny.NAMES).compare_sites(*tiny.train(), k=3).to_dict()
+    assert found["rows"] == expected["rows"] and len(found["rows"]) >= 2 and found["recommended"] == expected["recommended"]
     assert Path("layers.png").read_bytes().startswith(b"\x89PNG")
     assert run("layers", "--model", "model.keras", "--test", "train.csv", "--plot", "x.gif").exit_code == 2
 

@@ -118,9 +118,15 @@ def test_what_has_no_words_is_named(lens, keras):
         lens_index(lens, LONGER, None, unit="letter")
     with pytest.raises(ki.InputError, match="`pool` has to be 'mean'. Received: pool='max'"):
         lens_index(lens, LONGER, None, unit="word", pool="max")
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
     with pytest.raises(ki.InputError, match="needs texts, and a text front"):
         lens_index(ki.wrap(model), np.ones((2, 3)), None, unit="token", site="dense")
     index = lens_index(lens, LONGER, None, unit="word")
     with pytest.warns(ki.KerasIntrospectWarning, match="no token"), pytest.raises(ki.InputError, match="There are no rows"):
         index.query([""])
+
+
+def test_the_fingerprint_is_the_same_before_and_after_the_first_text(lens):
+    fresh = ki.wrap(lens.model, class_names=["bad", "good"])
+    lens.predict(TEXTS)
+    assert fresh.fingerprint("table", "mean") == lens.fingerprint("table", "mean")

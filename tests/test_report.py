@@ -457,7 +457,9 @@ AUDIT = {
         {"index": 3, "label": None, "text": "seen", "train_index": 8, "train_label": "neutral", "similarity": 0.91}
     ],
     "holes": [],
-    "templates": [{"count": 12, "share": 0.031, "example": "flight 12 late", "negative": 10, "positive": 2}] * 2,
+    "templates": [
+        {"count": 12, "share": 0.031, "example": "flight 12 late", "n_negative": 10, "n_neutral": 0, "n_positive": 2}
+    ] * 2,
 }
 
 

@@ -63,7 +63,8 @@ def _hole(row: Facts) -> FindingRow:
 
 def _templates(facts: Facts) -> Iterable[FindingRow]:
     for row in facts["templates"][:SHOWN]:
-        mix = ", ".join(f"{row[name]} {name}" for name in facts["class_names"] if row.get(name))
+        counts = ((name, row[f"n_{name}"]) for name in facts["class_names"])
+        mix = ", ".join(f"{count} {name}" for name, count in counts if count)
         yield _row(None, f"{row['count']:,} texts", row["example"], f"{100 * row['share']:.2g} % of the training set: {mix}")
 
 
