@@ -157,4 +157,3 @@ class Finding:
     title: str
     count: str
     rows: tuple[FindingRow, ...]
-    is_open: bool = False

@@ -24,7 +24,7 @@ def build_training(facts: Facts | None) -> tuple[Finding, ...]:
         for name, noun in (("duplicates", "group"), ("leakage", "text"), ("holes", "error"), ("templates", "group"))
     )
     findings = [
-        Finding("Labels to look at first", "", tuple(map(_suspect, first["suspects"])), True),
+        Finding("Labels to look at first", "", tuple(map(_suspect, first["suspects"]))),
         Finding("Near copies with different labels", copies, tuple(_copies(facts["duplicates"]))),
         Finding("Test texts that stand in training", leaks, tuple(map(_leak, first["leakage"]))),
         Finding("Errors far from all training", holes, tuple(map(_hole, first["holes"]))),
