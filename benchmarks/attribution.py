@@ -6,9 +6,6 @@ Captum gets the internal_batch_size that is best for it in a trial. Peers altern
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,6 +13,7 @@ import numpy as np
 import torch
 from captum.attr import LayerIntegratedGradients
 from models import TorchBiLSTM, TorchEncoder, batch, bilstm, encoder
+from timing import alternate, seconds
 
 import kerasintrospect as ki
 
@@ -36,18 +34,6 @@ def captum(
         internal_batch_size=rows, return_convergence_delta=True,
     )  # fmt: skip
     return found.sum(-1).detach().numpy(), delta.detach().numpy()
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def alternate(repeats: int, *peers: Callable[[], Any]) -> list[float]:
-    """Median seconds of each, run in turn."""
-    rounds = [[seconds(peer) for peer in peers] for _ in range(repeats)]
-    return [statistics.median(column) for column in zip(*rounds, strict=True)]
 
 
 def best_size(network: Any, ids: np.ndarray, lengths: np.ndarray) -> int:

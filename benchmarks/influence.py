@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ import keras
 import numpy as np
 import torch
 from captum.influence import TracInCP, TracInCPFast
+from timing import alternate, seconds
 from torch import nn
 from torch.utils.data import TensorDataset
 
@@ -65,18 +65,6 @@ def load(model: Any, path: str) -> float:
     held = torch.load(path, weights_only=True)
     model.load_state_dict(held["model_state_dict"])
     return float(held["learning_rate"])
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def alternate(repeats: int, *peers: Callable[[], Any]) -> list[float]:
-    """Median seconds of each, run in turn."""
-    rounds = [[seconds(peer) for peer in peers] for _ in range(repeats)]
-    return [statistics.median(column) for column in zip(*rounds, strict=True)]
 
 
 def ask(peer: Any, queries: tuple[Any, Any]) -> np.ndarray:

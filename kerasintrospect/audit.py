@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import duplicates, suspicion
-from .errors import InputError, UnsupportedError
+from .errors import InputError, KerasIntrospectError, UnsupportedError
 from .findings import Seen, conflicts, holes, leaks, suspects, templates
 from .labelled import class_ids, paired, positive, strings, warnings_as_notes
 from .sites import Site
@@ -127,7 +127,8 @@ def audit(
         test = None if test_texts is None else _seen(lens, names, place, test_texts, test_labels, "test", notes)
         groups = duplicates.group(train.texts)
         nearest, distances = suspicion.nearest_others(train.vectors, groups, min(k, len(train.texts) - 1))
-        scores, ranked = _ranked(train, labels, names, groups, nearest, seed)
+        pull = _self_influence(lens, train, labels, notes)
+        scores, ranked = _ranked(train, labels, names, groups, nearest, pull, seed)
         tested, limit = test or _none(train), _limit(distances, notes)
         tables = {
             "suspects": ranked,
@@ -190,8 +191,7 @@ def _seen(
     if labels is not None or which == "train":
         given = paired(checked, labels, (f"{which}_texts", f"{which}_labels"))
         ids = class_ids(given, names, lens.class_names is not None, f"{which}_labels")
-    summary = _last_dense(lens, len(names))
-    vectors, scores, inner = _forward(lens, checked, place, summary)
+    vectors, scores = _forward(lens, checked, place)
     broken = ~np.isfinite(scores).all(1)
     if broken.all():
         raise InputError(f"The model gives NaN for each of `{which}_texts`: there is nothing to audit.")
@@ -199,29 +199,27 @@ def _seen(
         notes.append(f"Of `{which}_texts` {broken.sum():,} get NaN from the model: it is no witness of their labels.")
     scores[broken] = np.nan
     vectors[~np.isfinite(vectors).all(1)] = 0
-    return Seen(checked, ids, vectors, scores, inner)
+    return Seen(checked, ids, vectors, scores)
 
 
-def _last_dense(lens: Introspector, n_classes: int) -> Site | None:
-    """The input of the layer that gives the outputs, if it is a Dense one; else there is no short formula for its gradient."""
-    if lens._runner.adapter.kind == "black box":
-        return None
-    summary = lens._runner.summary()
-    layer = lens._runner.tracer.layers[summary.path]
-    fits = getattr(layer, "units", None) in (n_classes, 1 if n_classes == 2 else n_classes)
-    return summary if type(layer).__name__ == "Dense" and fits else None
-
-
-def _forward(lens: Introspector, texts: list[str], place: Site, summary: Site | None) -> tuple[Array, Array, Array | None]:
-    """(vectors, probabilities, what goes into the last layer), from one pass."""
-    arranged, sites = lens._arrange(texts), list(dict.fromkeys(site for site in (place, summary) if site is not None))
+def _forward(lens: Introspector, texts: list[str], place: Site) -> tuple[Array, Array]:
+    """(vectors, probabilities), from one pass."""
     whole: dict[str, Array] = {}
-    for rows, scores, read in lens._runner.forward(arranged, sites, "mean", output=lens._find_output().predict):
-        parts = {"": scores, **{str(site): read[str(site)][0] for site in sites}}
-        for name, value in parts.items():
+    output = lens._find_output().predict
+    for rows, scores, read in lens._runner.forward(lens._arrange(texts), [place], "mean", output=output):
+        for name, value in (("scores", scores), ("vectors", read[str(place)][0])):
             flat = value.numpy().reshape(len(rows), -1).astype(np.float32)
             whole.setdefault(name, np.zeros((len(texts), flat.shape[1]), np.float32))[rows] = flat
-    return whole[str(place)], whole[""].astype(np.float64), None if summary is None else whole[str(summary)]
+    return whole["vectors"], whole["scores"].astype(np.float64)
+
+
+def _self_influence(lens: Introspector, train: Seen, labels: Array, notes: list[str]) -> Array | None:
+    """(m,) at the last layer, where the model has one whose gradients are known."""
+    try:
+        return np.asarray(lens.influence(train.texts, labels.tolist()).self_influence, np.float64)
+    except KerasIntrospectError as why:
+        notes.append(f"Nothing is said about self-influence: {why}")
+        return None
 
 
 def _several(train: Seen, names: list[str], notes: list[str]) -> Array:
@@ -240,7 +238,7 @@ def _several(train: Seen, names: list[str], notes: list[str]) -> Array:
 
 
 def _ranked(
-    train: Seen, labels: Array, names: list[str], groups: Array, nearest: Array, seed: int
+    train: Seen, labels: Array, names: list[str], groups: Array, nearest: Array, pull: Array | None, seed: int
 ) -> tuple[Array, pd.DataFrame]:
     """The suspicion of each label, and the table of suspects."""
     witnesses = {
@@ -251,7 +249,6 @@ def _ranked(
     rows = np.arange(len(labels))
     losses = {name: -np.log(np.clip(witnesses[name][rows, labels], 1e-7, 1)) for name in COUNTED}
     scores = suspicion.combined(losses)
-    pull = None if train.summary is None else suspicion.self_influence(train.summary, train.scores, labels)
     return scores, suspects(train.texts, labels, names, scores, witnesses, pull)
 
 

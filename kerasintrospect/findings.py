@@ -25,21 +25,19 @@ _PROOF = 0.9  # percentile from which self-influence is worth a word
 
 @dataclass(frozen=True)
 class Seen:
-    """Texts through the model: where they are, what it says of them, and what goes into its last layer.
+    """Texts through the model: where they are, and what it says of them.
 
     Args:
         texts: The n texts.
         labels: (n,) int, or None where they are not known.
         vectors: (n, units) float32, finite.
         scores: (n, classes) float64, the probabilities; NaN where the model gives NaN.
-        summary: (n, units), what goes into a last Dense layer; None if there is no such layer.
     """
 
     texts: list[str]
     labels: Array | None
     vectors: Array
     scores: Array
-    summary: Array | None = None
 
 
 def suspects(

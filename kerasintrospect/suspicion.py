@@ -14,7 +14,7 @@ import numpy.typing as npt
 from .errors import InputError
 from .search import Search
 
-__all__ = ["combined", "held_out", "neighborhood", "nearest_others", "percentiles", "self_influence"]
+__all__ = ["combined", "held_out", "neighborhood", "nearest_others", "percentiles"]
 
 Array = npt.NDArray[Any]
 FOLDS = 5
@@ -108,19 +108,6 @@ def _folds(groups: Array, folds: int, seed: int) -> Array:
         place[one] = int(load.argmin())
         load[place[one]] += sizes[one]
     return place[groups]
-
-
-def self_influence(summary: Array, scores: Array, labels: Array) -> Array:
-    """(m,): the squared norm of the loss gradient at a last Dense layer, (|h|^2 + 1) |p - y|^2 (TracIn, Pruthi et al. 2020).
-
-    Args:
-        summary: (m, units), what goes into the layer.
-        scores: (m, classes), the probabilities that come out.
-        labels: (m,), class indices.
-    """
-    error = scores - np.eye(scores.shape[1])[labels]
-    squared: Array = ((summary.astype(np.float64) ** 2).sum(1) + 1) * (error**2).sum(1)
-    return squared
 
 
 def percentiles(values: Array) -> Array:

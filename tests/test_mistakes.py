@@ -159,8 +159,10 @@ def test_the_teachers_are_those_whose_gradients_agree(lens):
 
 
 def test_a_mistake_taught_by_suspects_is_called_so(lens):
-    found = case(lens, ["wicked so comet"], ["positive"])
+    found = case(lens, ["Wicked! so wicked, wicked"], ["positive"])
     everyone = set(range(len(found.train)))
     (fact,), _, _ = explain(lens, found, [0], 5, None, "saliency", suspects=everyone)
     assert all(teacher["suspect"] for teacher in fact["teachers"]) and len(fact["teachers"]) == 3
-    assert fact["verdict"]["kind"] in ("taught-by-suspects", "nothing-near")
+    assert fact["verdict"]["kind"] == "taught-by-suspects"
+    (fact,), _, _ = explain(lens, found, [0], 5, None, "saliency")
+    assert fact["verdict"]["kind"] != "taught-by-suspects"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasintrospect.errors import InputError
-from kerasintrospect.suspicion import combined, held_out, nearest_others, neighborhood, percentiles, self_influence
+from kerasintrospect.suspicion import combined, held_out, nearest_others, neighborhood, percentiles
 
 
 def test_near_copies_are_no_neighbors():
@@ -67,22 +67,6 @@ def test_fewer_texts_than_folds():
     assert np.isfinite(found).all() and found.sum(1) == pytest.approx(np.ones(3))
     with pytest.raises(InputError, match="all near copies of one another.*Received: 2 texts in 1 group"):
         held_out(["a", "a"], np.array([0, 1]), np.zeros(2, int), 2, seed=0)
-
-
-def test_self_influence_is_the_squared_gradient():
-    rng = np.random.default_rng(0)
-    summary, weights, bias, label = rng.normal(size=4), rng.normal(size=(4, 3)), rng.normal(size=3), 1
-
-    def loss(flat):
-        z = summary @ flat[:12].reshape(4, 3) + flat[12:]
-        return np.log(np.exp(z).sum()) - z[label]
-
-    at = np.concatenate([weights.ravel(), bias])
-    steps = 1e-6 * np.eye(15)
-    gradient = [(loss(at + step) - loss(at - step)) / 2e-6 for step in steps]
-    z = np.exp(summary @ weights + bias)
-    found = self_influence(summary[None], (z / z.sum())[None], np.array([label]))
-    assert found == pytest.approx([np.sum(np.square(gradient))], rel=1e-5)
 
 
 def test_percentiles_share_ties_and_leave_nan_in_the_middle():

@@ -11,7 +11,6 @@ row for each class. See `examples.Examples` for what it may ask. Conventions for
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import numpy.typing as npt
 
 from ..errors import InputError, InputTypeError, KerasIntrospectWarning
 from ..neighbors import NeighborIndex, Neighbors
-from ..neighbors.filters import Asked
+from ..neighbors.filters import Asked, at_least_one
 from ..registry import Registry
 from .examples import Array, Examples, examples_of
 
@@ -151,7 +150,7 @@ def contrast(
         InputError: If the method is unknown or of classes, the index has no classes or a single one, `labels` are missing
             or name none of them, or k < 1.
     """
-    member, k = _member(method, "queries"), _at_least_one(k)
+    member, k = _member(method, "queries"), at_least_one(k)
     examples = examples_of(index, by, _classes(index, by))
     if len(examples.known) < 2:
         only = ", ".join(_name(index, of) for of in examples.known) or "none"
@@ -195,7 +194,7 @@ def prototypes(
         InputError: If the method is unknown or of queries, the index has no classes, `classes` names one that the index has
             no example of, or k < 1.
     """
-    member, k = _member(method, "classes"), _at_least_one(k)
+    member, k = _member(method, "classes"), at_least_one(k)
     examples = examples_of(index, by, _classes(index, by))
     known, counts = examples.known, [int((examples.classes == of).sum()) for of in examples.known]
     rows = known if classes is None else _class_ids("classes", classes, index, None)
@@ -270,16 +269,6 @@ def _class_ids(name: str, values: Any, index: NeighborIndex, n: int | None) -> A
     if unknown:
         raise InputTypeError(f"`{name}` has to hold class indices, or names of {names}. Received: {unknown[0]!r}.")
     return np.array([names.index(value) for value in given.tolist()], np.int64)
-
-
-def _at_least_one(k: int) -> int:
-    try:
-        number = operator.index(k)
-    except TypeError as error:
-        raise InputTypeError(f"`k` has to be an integer. Received: k={k!r}.") from error
-    if number < 1 or isinstance(k, bool):
-        raise InputError(f"`k` has to be at least 1. Received: k={k!r}.")
-    return number
 
 
 def _name(index: NeighborIndex, row: int) -> str:

@@ -169,16 +169,22 @@ def key(text: str) -> str:
 
 def count(k: int, most: int) -> int:
     """Checks k; warns where there are fewer rows."""
+    number = at_least_one(k)
+    if number > most:
+        message = f"There are only {most} examples to find: all are given. Received: k={number}."
+        warnings.warn(message, KerasIntrospectWarning, stacklevel=3)
+    return min(number, most)
+
+
+def at_least_one(k: int) -> int:
+    """Checks k."""
     try:
         number = operator.index(k)
     except TypeError as error:
         raise InputTypeError(f"`k` has to be an integer. Received: k={short(k)}.") from error
     if number < 1 or isinstance(k, bool):
         raise InputError(f"`k` has to be at least 1. Received: k={k!r}.")
-    if number > most:
-        message = f"There are only {most} examples to find: all are given. Received: k={number}."
-        warnings.warn(message, KerasIntrospectWarning, stacklevel=3)
-    return min(number, most)
+    return number
 
 
 def chosen(
