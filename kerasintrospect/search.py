@@ -212,7 +212,7 @@ def singly() -> Iterator[None]:
 
 def _spread(work: Callable[[slice], None], n: int, step: int) -> None:
     """Gives parts of n rows to one thread a core, each with its own products, so that no core waits for the others."""
-    cores = min(joblib.cpu_count(), _THREADS)
+    cores = min(joblib.cpu_count(), _THREADS) if n > _FEW else 1  # to count them, files are read
     step = min(step, max(-(-n // cores), _FEW))
     parts = [slice(start, start + step) for start in range(0, n, step)]
     if cores < 2 or len(parts) < 2:

@@ -22,6 +22,7 @@ __all__ = ["blocks", "build_ivf", "check", "column", "field_of", "nearest", "ope
 Array = npt.NDArray[Any]
 _BLOCK = 2**24  # numbers in a block of vectors, 64 MB
 _AT_ONCE = 256  # queries
+_SAMPLE = 2**15  # vectors for k-means
 _IVF = "vector_ivf"
 _PLACES = ("document", "start", "end")
 
@@ -180,9 +181,9 @@ def rows_of(part: Any, known: Sequence[str], columns: Mapping[str, str]) -> Rows
 
 
 def build_ivf(dataset: Any, cells: int, cosine: bool) -> Any:
-    """Lance's IVF_FLAT index; k-means sees 64 vectors per cell."""
+    """Lance's IVF_FLAT index; k-means sees as many vectors of any dataset, so that its memory does not grow."""
     return dataset.create_index("vector", "IVF_FLAT", name=_IVF, metric="cosine" if cosine else "l2", replace=True,
-                                num_partitions=cells, sample_rate=64)  # fmt: skip
+                                num_partitions=cells, sample_rate=max(4, _SAMPLE // cells))  # fmt: skip
 
 
 def nearest(dataset: Any, queries: Array, k: int, nprobes: int) -> tuple[Array, Array, Array, int]:
