@@ -34,9 +34,12 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from kerasintrospect.influence import Influence
+    from kerasintrospect.interventions import Intervention, ablate, interventions, patch, steer
     from kerasintrospect.introspector import Introspector, Predictions
     from kerasintrospect.neighbors import NeighborIndex, Neighbors
     from kerasintrospect.rankings import Influences
+    from kerasintrospect.redundancy import NeuronClusters, cluster_neurons
+    from kerasintrospect.similarity import Similarity, compare_activations
     from kerasintrospect.sites import SiteTable
     from kerasintrospect.wrapping import wrap
 
@@ -54,6 +57,7 @@ __all__ = [
     "Influences",
     "InputError",
     "InputTypeError",
+    "Intervention",
     "Introspector",
     "KerasIntrospectError",
     "KerasIntrospectWarning",
@@ -61,8 +65,10 @@ __all__ = [
     "ModelFileError",
     "NeighborIndex",
     "Neighbors",
+    "NeuronClusters",
     "Predictions",
     "Prototypes",
+    "Similarity",
     "SiteComparison",
     "SiteError",
     "SiteTable",
@@ -71,9 +77,15 @@ __all__ = [
     "UnreachedSiteError",
     "UnsupportedError",
     "__version__",
+    "ablate",
+    "cluster_neurons",
+    "compare_activations",
     "contrasts",
+    "interventions",
     "load_model",
     "methods",
+    "patch",
+    "steer",
     "wrap",
 ]
 
@@ -87,9 +99,12 @@ _ROOMS = {
     "contrast": ("Prototypes", "contrasts"),
     "debug": ("DebugReport",),
     "influence": ("Influence",),
+    "interventions": ("Intervention", "ablate", "interventions", "patch", "steer"),
     "introspector": ("Introspector", "Predictions"),
     "neighbors": ("NeighborIndex", "Neighbors"),
     "rankings": ("Influences",),
+    "redundancy": ("NeuronClusters", "cluster_neurons"),
+    "similarity": ("Similarity", "compare_activations"),
     "sites": ("SiteTable",),
     "wrapping": ("wrap",),
 }

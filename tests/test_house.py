@@ -24,15 +24,15 @@ FAMILIES = {
     "fronts": {"base", "positions"},
     "attribution": {"base", "blocks", "job", "points", "questions"},
     "contrast": {"base", "examples", "kernel"},
-    "probes": {"base"},
-    "interventions": {"base"},
+    "probes": {"base", "data", "densities", "mass"},
+    "interventions": {"base", "place"},
 }
 
 # Imports run from a later line to an earlier one.
 ORDER = [
     {"errors"},
     {"registry"},
-    {"text", "pairs", "sites", "vectors", "jit", "factors", "rankings", "representer", "duplicates"},
+    {"text", "pairs", "sites", "vectors", "jit", "factors", "rankings", "representer", "duplicates", "matrices"},
     {"search"},
     {"activations", "closeness"},
     {"taps", "adapters"},
@@ -42,10 +42,11 @@ ORDER = [
     {"runs"},
     {"submodels", "stations", "store", "neighbors", "weighted", "checkpoints", "neurons", "probes", "attribution",
      "interventions"},
-    {"contrast", "gradients"},
+    {"contrast", "gradients", "redundancy", "similarity"},
     {"metrics", "labelled", "verdicts", "suspicion"},
     {"findings"},
-    {"indexing", "influence", "comparison"},
+    {"variants"},
+    {"indexing", "influence", "comparison", "effects", "grids"},
     {"introspector"},
     {"wrapping", "teachers"},
     {"mistakes", "audit"},
@@ -64,6 +65,9 @@ UPWARDS = {
     ("debug", "report"): "DebugReport.save writes the page, and the report without a page needs no page",
     ("neighbors", "contrast"): "index.contrast() and index.prototypes() are calls of a family that stands on the index",
     ("comparison", "report"): "SiteComparison.plot() draws by the report's plots",
+    ("effects", "report"): "AblationCurve.plot() draws by the report's plots",
+    ("grids", "report"): "PatchGrid.plot() draws by the report's plots",
+    ("redundancy", "report"): "NeuronClusters.plot() draws by the report's plots",
     ("attribution", "report"): "Attributions show as coloured text, and only the report writes HTML",
 }
 FRONT_OF_HOUSE = {"report", "cli", "__main__"}  # they use the door, as any user could
@@ -365,10 +369,11 @@ def commands() -> list[str]:
         ("Commands", commands),
         ("Attribution methods", lambda: members("attribution")),
         ("Contrast", lambda: members("contrast")),
+        ("Ranking methods", lambda: members("probes")),
         ("Text fronts", lambda: members("fronts")),
         ("Adapters", lambda: members("adapters")),
     ],
-    ids=["names", "lens", "commands", "attribution", "contrast", "fronts", "adapters"],
+    ids=["names", "lens", "commands", "attribution", "contrast", "probes", "fronts", "adapters"],
 )
 def test_the_reference_has_a_line_for_everything(section, names):
     assert sorted(documented(section)) == sorted(names())

@@ -1,0 +1,64 @@
+"""Figures of what units share: clusters, selections, factors, maps."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_clusters"]
+
+_BLUE, _ORANGE, _GRAY = "#1f6fb4", "#c8600a", "#7a7a7a"
+
+
+def plot_clusters(clusters: Any) -> "Figure":
+    """A map of the correlations in the order of the tree, and the share that could be left out by threshold.
+
+    Args:
+        clusters: `NeuronClusters`.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 5.2), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    _draw_cells(figure, left, clusters)
+    heights = np.sort(clusters.tree[:, 2])
+    steps = np.r_[0, heights, max(1.0 if clusters.absolute else 2.0, *heights, clusters.threshold)]
+    merged = np.r_[0, np.arange(1, len(heights) + 1), len(heights)] / len(clusters.labels)
+    right.step(steps, 100 * merged, where="post", color=_BLUE, lw=1.5)
+    late = clusters.threshold > 0.6 * steps[-1]
+    right.axvline(clusters.threshold, color=_ORANGE, lw=1, ls="--")
+    right.annotate(f"{len(clusters)} clusters of {len(clusters.labels)} units:\n{clusters.redundancy:.0%} redundant",
+                   (clusters.threshold, 100 * clusters.redundancy), xytext=(-6 if late else 6, -4), fontsize=9, color=_ORANGE,
+                   textcoords="offset points", va="top", ha="right" if late else "left")  # fmt: skip
+    right.set(xlabel=f"threshold: mean 1 - {_kind(clusters)} within a cluster", ylabel="units that another stands for, %",
+              ylim=(-2, 102), xlim=(0, steps[-1]))  # fmt: skip
+    _dress(right, "how many units could go")
+    return figure
+
+
+def _kind(clusters: Any) -> str:
+    return "|r|" if clusters.absolute else "r"
+
+
+def _draw_cells(figure: "Figure", axis: "Axes", clusters: Any) -> None:
+    m, side = len(clusters.order), len(clusters.cells)
+    colors, least = ("magma_r", 0) if clusters.absolute else ("RdBu_r", -1)
+    image = axis.imshow(clusters.cells, colors, vmin=least, vmax=1, extent=(0, m, m, 0), interpolation="nearest")
+    figure.colorbar(image, ax=axis, shrink=0.85, label=_kind(clusters))
+    ordered = clusters.labels[clusters.order]
+    edges = np.r_[0, np.flatnonzero(np.diff(ordered)) + 1, m]
+    for start, stop in zip(edges, edges[1:], strict=False):
+        if (stop - start) * side >= 8 * m:  # a frame that can be seen round what it frames
+            axis.plot([start, stop, stop, start, start], [start, start, stop, stop, start], color=_BLUE, lw=0.8)
+    mean = "" if side == m else f", means over about {m / side:.0f} units a side"
+    axis.set(xlabel="units in the order of the tree", xlim=(0, m), ylim=(m, 0))
+    _dress(axis, f"correlation of {m} units{mean}")
+
+
+def _dress(axis: "Axes", title: str) -> None:
+    axis.set_title(title, fontsize=10)
+    axis.tick_params(labelsize=8)
+    axis.spines[["top", "right"]].set_visible(False)
