@@ -33,14 +33,18 @@ if TYPE_CHECKING:
         UnreachedSiteError,
         UnsupportedError,
     )
+    from kerasintrospect.factorizing import NeuronFactors, factorize
+    from kerasintrospect.health import NeuronHealth, dead_neurons
     from kerasintrospect.influence import Influence
-    from kerasintrospect.interventions import Intervention, ablate, interventions, patch, steer
+    from kerasintrospect.interventions import Intervention, ablate, intervention_methods, patch, steer
     from kerasintrospect.introspector import Introspector, Predictions
     from kerasintrospect.neighbors import NeighborIndex, Neighbors
+    from kerasintrospect.probes import NeuronRanking, rank_neurons, ranking_methods
     from kerasintrospect.rankings import Influences
     from kerasintrospect.redundancy import NeuronClusters, cluster_neurons
     from kerasintrospect.similarity import Similarity, compare_activations
     from kerasintrospect.sites import SiteTable
+    from kerasintrospect.voting import agreement, vote
     from kerasintrospect.wrapping import wrap
 
 __version__ = "0.1.0"
@@ -66,6 +70,9 @@ __all__ = [
     "NeighborIndex",
     "Neighbors",
     "NeuronClusters",
+    "NeuronFactors",
+    "NeuronHealth",
+    "NeuronRanking",
     "Predictions",
     "Prototypes",
     "Similarity",
@@ -78,14 +85,20 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "ablate",
+    "agreement",
     "cluster_neurons",
     "compare_activations",
     "contrasts",
-    "interventions",
+    "dead_neurons",
+    "factorize",
+    "intervention_methods",
     "load_model",
     "methods",
     "patch",
+    "rank_neurons",
+    "ranking_methods",
     "steer",
+    "vote",
     "wrap",
 ]
 
@@ -98,14 +111,18 @@ _ROOMS = {
     "comparison": ("SiteComparison",),
     "contrast": ("Prototypes", "contrasts"),
     "debug": ("DebugReport",),
+    "factorizing": ("NeuronFactors", "factorize"),
+    "health": ("NeuronHealth", "dead_neurons"),
     "influence": ("Influence",),
-    "interventions": ("Intervention", "ablate", "interventions", "patch", "steer"),
+    "interventions": ("Intervention", "ablate", "intervention_methods", "patch", "steer"),
     "introspector": ("Introspector", "Predictions"),
     "neighbors": ("NeighborIndex", "Neighbors"),
+    "probes": ("NeuronRanking", "rank_neurons", "ranking_methods"),
     "rankings": ("Influences",),
     "redundancy": ("NeuronClusters", "cluster_neurons"),
     "similarity": ("Similarity", "compare_activations"),
     "sites": ("SiteTable",),
+    "voting": ("agreement", "vote"),
     "wrapping": ("wrap",),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from .errors import InputError, InputTypeError
 from .fronts.base import Encoded
 
-__all__ = ["Arranged", "arrange", "gather"]
+__all__ = ["Arranged", "arrange", "gather", "stretches"]
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,18 @@ def _from_dataset(dataset: Any) -> Any:
         return tf.nest.map_structure(lambda *leaves: np.concatenate(leaves), *batches)
     except ValueError as error:
         raise InputError(f"The batches of the tf.data.Dataset have different widths: pad them to one ({error})") from error
+
+
+def stretches(order: np.ndarray, lengths: np.ndarray | None, rows: int) -> Iterator[np.ndarray]:
+    """Stretches of rows; sorted by length, none is half as long again as the shortest beside it, so little is padding."""
+    start = 0
+    while start < len(order):
+        end = min(start + rows, len(order))
+        if lengths is not None:
+            longest = max(8.0, 1.5 * lengths[order[start]])
+            end = min(end, int(np.searchsorted(lengths[order], longest, side="right")))
+        yield order[start:end]
+        start = end
 
 
 def _pair(inputs: Any, signature: Any) -> tuple[list[np.ndarray], list[Any]]:

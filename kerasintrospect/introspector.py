@@ -13,15 +13,17 @@ from . import indexing
 from .activations import Activations, Predictions
 from .attribution.base import Attributions, attribute
 from .comparison import SiteComparison, compare_sites
+from .effects import AblationCurve, NeuronEffects, ablation_curve, neuron_effects
 from .errors import InputError, KerasIntrospectWarning
+from .grids import PatchGrid, patch_grid
 from .influence import Influence, influence
 from .inputs import Arranged
+from .interventions.base import Intervention, edits_of
 from .neighbors import NeighborIndex
 from .outputs import Output, Target, describe_output
 from .runs import Runner
 from .sites import Site, SiteTable
 from .submodels import Tail, truncate
-from .taps import as_edit
 from .weights import named
 
 if TYPE_CHECKING:
@@ -83,8 +85,8 @@ class Introspector:
 
         Args:
             inputs: A list of str (or of pairs of str, for models that read two texts), or what the model takes.
-            edits: Per site what takes the place of its activation: a function of the tensor, or a number or array that
-                is broadcast to it.
+            edits: Per site what takes the place of its activation: `ki.ablate(...)`, `ki.patch(...)`, `ki.steer(...)` or a
+                list of them; a function of the tensor; or a number or array that is broadcast to it.
 
         Returns:
             `Predictions` with `.scores` (n, classes) float32 and `.labels` (n,) int.
@@ -93,7 +95,7 @@ class Introspector:
             InputError: if weights hold NaN; it names them.
         """
         arranged, output = self._arrange(inputs), self._find_output()
-        changes = {self._site(site): as_edit(value) for site, value in (edits or {}).items()}
+        changes = edits_of(self._runner, arranged, {self._site(site): value for site, value in (edits or {}).items()})
         found = [np.zeros(0)] * len(arranged)
         for rows, scores, _ in self._runner.forward(arranged, edits=changes, output=output.predict):
             for i, row in zip(rows, scores.numpy(), strict=True):
@@ -229,6 +231,27 @@ class Introspector:
         """At which layer are like texts near each other? See `kerasintrospect.comparison.compare_sites`."""
         named_classes = self._names is not None
         return compare_sites(self._runner, self._find_output(), texts, labels, sites, named=named_classes, **options)
+
+    def neuron_effects(
+        self, inputs: Any, site: str, labels: Any = None, edit: Intervention | None = None, greedy: int = 0
+    ) -> NeuronEffects:
+        """What every unit of a site does to the answers, changed alone: see `kerasintrospect.effects.neuron_effects`."""
+        arranged, named_classes = self._arrange(inputs), self._names is not None
+        return neuron_effects(self._runner, self._find_output(), arranged, self._site(site, inside=True), labels, edit, greedy,
+                              named_classes)  # fmt: skip
+
+    def ablation_curve(self, inputs: Any, site: str, rankings: Any, labels: Any = None, **options: Any) -> AblationCurve:
+        """How fast rankings of units take the model apart: see `kerasintrospect.effects.ablation_curve`."""
+        arranged, named_classes = self._arrange(inputs), self._names is not None
+        return ablation_curve(self._runner, self._find_output(), arranged, self._site(site, inside=True), rankings, labels,
+                              named=named_classes, **options)  # fmt: skip
+
+    def patch_grid(
+        self, text: Any, source: Any, sites: Sequence[str] | None = None, target: Target = None, score: str = "logit"
+    ) -> PatchGrid:
+        """Which token at which layer makes the difference between two texts: see `kerasintrospect.grids.patch_grid`."""
+        chosen = None if sites is None else [self._site(site, inside=True) for site in sites]
+        return patch_grid(self._runner, self._find_output(), text, source, chosen, target, score)
 
     def audit(
         self, train_texts: Any, train_labels: Any, test_texts: Any = None, test_labels: Any = None, **options: Any

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,12 @@ from .adapters.base import Adapter
 from .adapters.boxes import closed
 from .errors import InputError
 from .fronts.base import Encoded, Front, check_texts, fronts, is_text
-from .inputs import Arranged, arrange, gather
+from .inputs import Arranged, arrange, gather, stretches
 from .jit import loops
 from .pooling import join, pooled
 from .scan import Scan
 from .sites import Site, parse
-from .taps import Edit
+from .taps import Edit, Fed
 from .text import NOWHERE, TokenRow, words
 from .tracing import Tracer
 
@@ -158,7 +158,7 @@ class Runner:
         """Chunks of (row numbers, arrays, mask), sorted by length, padding cut where that is allowed."""
         trims = trim and arranged.mask is not None and self.trims(arranged)
         order = np.argsort(arranged.lengths, kind="stable") if trims else np.arange(len(arranged))
-        for part in _parts(order, arranged.lengths if trims else None, rows or self.batch_size):
+        for part in stretches(order, arranged.lengths if trims else None, rows or self.batch_size):
             yield part, *arranged.take(part, trims)
 
     def trims(self, arranged: Arranged) -> bool:
@@ -193,8 +193,8 @@ class Runner:
         return [output.numpy() for output in result]
 
     def forward(
-        self, arranged: Arranged, reads: Sequence[Site] = (), pool: str | None = None, edits: Mapping[Site, Edit] | None = None,
-        output: Callable[[Any], Any] | None = None,
+        self, arranged: Arranged, reads: Sequence[Site] = (), pool: str | None = None,
+        edits: Mapping[Site, Edit | Fed] | None = None, output: Callable[[Any], Any] | None = None,
     ) -> Iterator[tuple[np.ndarray, Any, Any]]:
         """One forward pass over everything, chunk by chunk.
 
@@ -202,7 +202,7 @@ class Runner:
             arranged: The inputs.
             reads: Sites to read.
             pool: `"mean"`, `"max"`, `"first"` or `"last"` over the positions that are no padding; None leaves them.
-            edits: Functions that change activations on the way.
+            edits: Functions that change activations on the way, or `taps.Fed`, whose numbers come with each chunk.
             output: What to return of the model's outputs; None returns nothing of them, so that the graph behind the last
                 site is pruned.
 
@@ -210,15 +210,20 @@ class Runner:
             (row numbers, output, {site: (activation, mask)}).
         """
 
-        def body(call: Any, leaves: Any, mask: Any) -> Any:
-            outputs, taps = call(leaves, reads, edits)
+        fed = {site: edit for site, edit in (edits or {}).items() if isinstance(edit, Fed)}
+
+        def body(call: Any, leaves: Any, mask: Any, given: Any) -> Any:
+            carried = {site: partial(edit, fed=one) for (site, edit), one in zip(fed.items(), given, strict=True)}
+            outputs, taps = call(leaves, reads, {**(edits or {}), **carried})
             tapped = [(site, taps.values[site], taps.masks[site]) for site in reads]
             read = {str(site): pooled(value, own, mask, pool, arranged.width) for site, value, own in tapped}
             return (() if output is None else output(outputs)), read
 
-        key = ("forward", tuple(reads), pool, output, tuple((edits or {}).items()))
+        changes = tuple((site, edit.key if isinstance(edit, Fed) else edit) for site, edit in (edits or {}).items())
         for rows, leaves, mask in self.progress(self.chunks(arranged), len(arranged)):
-            found = self.tracer.ask(key, body, arranged, [leaves, () if mask is None else mask])
+            given = [edit.feed(rows, mask) for edit in fed.values()]
+            asked = [leaves, () if mask is None else mask, given]
+            found = self.tracer.ask(("forward", tuple(reads), pool, output, changes), body, arranged, asked)
             yield rows, found[0], found[1]
 
     def activations(self, arranged: Arranged, sites: Mapping[str, Site], pool: str | None) -> Activations:
@@ -253,18 +258,6 @@ class Runner:
             for chunk in chunks:
                 yield chunk
                 bar.update(len(chunk[0]))
-
-def _parts(order: np.ndarray, lengths: np.ndarray | None, rows: int) -> Iterator[np.ndarray]:
-    """Stretches of rows; sorted by length, none is half as long again as the shortest beside it, so little is padding."""
-    start = 0
-    while start < len(order):
-        end = min(start + rows, len(order))
-        if lengths is not None:
-            longest = max(8.0, 1.5 * lengths[order[start]])
-            end = min(end, int(np.searchsorted(lengths[order], longest, side="right")))
-        yield order[start:end]
-        start = end
-
 
 def _by_words(encoded: Encoded, texts: Sequence[str]) -> Encoded:
     """Texts with their words for tokens, if nobody says where tokens stand: what a black box makes of a text is unknown."""

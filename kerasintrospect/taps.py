@@ -12,14 +12,36 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
 
 from .errors import InputError, UnreachedSiteError
 from .sites import Site
 
-__all__ = ["LOCK", "Edit", "Taps", "as_edit"]
+__all__ = ["LOCK", "Edit", "Fed", "Taps", "as_edit"]
 
 Edit = Callable[[Any], Any]
+
+
+@runtime_checkable
+class Fed(Protocol):
+    """An edit that takes numbers with every chunk of examples, so that other numbers need no new trace.
+
+    Attributes:
+        key: Equal keys do the same with what `feed` gives.
+    """
+
+    @property
+    def key(self) -> tuple[Any, ...]: ...
+
+    def feed(self, rows: np.ndarray, mask: np.ndarray | None) -> list[np.ndarray]:
+        """What the edit needs for these examples."""
+
+    def __call__(self, tensor: Any, fed: Sequence[Any]) -> Any:
+        """What takes the place of the activation."""
+
+
 LOCK = threading.RLock()  # an override is visible to every thread that uses the layer
 _SAVED = ("_losses", "_eager_losses")
 

@@ -1,0 +1,160 @@
+"""Patch grids: what of one text, at which layer and token, turns the answer into that of another (Meng et al. 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InputError
+from .outputs import Output, Target
+from .runs import Runner
+from .sites import Site
+from .stations import stations
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+
+__all__ = ["PatchGrid", "patch_grid"]
+
+
+@dataclass(frozen=True, eq=False)
+class PatchGrid:
+    """The score of a target when one token at one site is that of another text.
+
+    Attributes:
+        sites: s addresses.
+        tokens: t tokens of the text, each with that of the source: (own, source).
+        scores: (s, t) float32, the score of the target in the text with this patch.
+        text_score: The score without any patch.
+        source_score: The score in the source.
+        target_name: The class.
+        text: The text.
+        source: The source.
+    """
+
+    sites: list[str]
+    tokens: list[tuple[str, str]]
+    scores: np.ndarray
+    text_score: float
+    source_score: float
+    target_name: str
+    text: str
+    source: str
+
+    @property
+    def recovered(self) -> np.ndarray:
+        """(s, t): (score - text_score) / (source_score - text_score): 1 where one patch makes the whole difference."""
+        gap = self.source_score - self.text_score
+        return np.full(self.scores.shape, np.nan) if abs(gap) < 1e-6 else (self.scores - self.text_score) / gap
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row per site and token: site, position, token, source_token, score, recovered."""
+        import pandas
+
+        site, position = np.indices(self.scores.shape)
+        own, other = zip(*self.tokens, strict=True)
+        return pandas.DataFrame({
+            "site": np.array(self.sites, object)[site.ravel()], "position": position.ravel(),
+            "token": np.array(own, object)[position.ravel()], "source_token": np.array(other, object)[position.ravel()],
+            "score": self.scores.ravel(), "recovered": self.recovered.ravel(),
+        })  # fmt: skip
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """A heat map of sites and tokens."""
+        from .report.effects import draw_grid
+
+        return draw_grid(self, ax)
+
+
+def patch_grid(
+    runner: Runner, output: Output, text: Any, source: Any, sites: Sequence[Site] | None = None, target: Target = None,
+    score: str = "logit",
+) -> PatchGrid:
+    """Patches every token at every site, one at a time, all side by side in passes of `batch_size` rows.
+
+    Args:
+        runner: The model.
+        output: Which of its outputs.
+        text: The text whose answer should change.
+        source: The text that the activations come from; it must have as many tokens.
+        sites: Where; None takes the sites of a forward pass that have one vector per token.
+        target: The class whose score counts; None takes the class that the model predicts for the source.
+        score: `"logit"` or `"probability"`.
+
+    Raises:
+        InputError: If the texts have different numbers of tokens, or a site has no vector per token.
+    """
+    if score not in ("logit", "probability"):
+        raise InputError(f'score is "logit" or "probability". Received: score={score!r}')
+    arranged = runner.arrange([text, source])
+    mask = arranged.mask
+    if mask is None:
+        raise InputError("A patch grid needs inputs with tokens. Received: inputs without positions")
+    if not mask[0].any() or not np.array_equal(mask[0], mask[1]):
+        raise InputError(f"Text and source need as many tokens. Received: {mask[0].sum()} and {mask[1].sum()}. "
+                         "Choose texts that differ in words of as many tokens.")  # fmt: skip
+    places = _places(runner, sites, arranged.width)
+    leaves, mask = arranged.take(np.arange(2), runner.trims(arranged))
+    chosen = output.targets(target, 1, lambda: _said(runner, output, arranged)[1:])
+    scores = _scores(runner, output, arranged, leaves, np.asarray(mask), places, chosen, score)
+    rows = arranged.encoded.rows()
+    names = [row.tokens for row in rows] if rows is not None else [tuple(map(str, range(scores[2:].size // len(places))))] * 2
+    cells, said = scores[2:].reshape(len(places), -1), output.class_names[int(chosen[0, -1])]
+    return PatchGrid([str(site) for site in places], list(zip(*names, strict=True)), cells, float(scores[0]), float(scores[1]),
+                     said, str(text), str(source))  # fmt: skip
+
+
+def _places(runner: Runner, sites: Sequence[Site] | None, width: int | None) -> list[Site]:
+    table = runner.scan().table
+    shapes = {site: table.spec(site).shape or () for site in sites or stations(runner, [])}
+    fits = [site for site, shape in shapes.items() if len(shape) == 3 and shape[1] in (None, width)]
+    if sites is not None and len(fits) < len(sites):
+        wrong = next(site for site in sites if site not in fits)
+        raise InputError(f"A patch grid needs one vector per token. Received: '{wrong}' of shape {shapes[wrong]}")
+    if not fits:
+        raise InputError("No layer of the model gives one vector per token.")
+    return fits
+
+
+def _said(runner: Runner, output: Output, arranged: Any) -> np.ndarray:
+    found = np.zeros(len(arranged), int)
+    for rows, scores, _ in runner.forward(arranged, output=output.predict):
+        found[rows] = scores.numpy().argmax(-1)
+    return found
+
+
+def _scores(
+    runner: Runner, output: Output, arranged: Any, leaves: list[np.ndarray], mask: np.ndarray, sites: list[Site],
+    target: np.ndarray, score: str,
+) -> np.ndarray:
+    """(2 + sites * tokens,): text, source, then every patch."""
+    import tensorflow as tf
+
+    def read(call: Any, leaves: Any) -> Any:
+        taps = call(leaves, sites)[1]
+        return [taps.values[site] for site in sites]
+
+    def body(call: Any, leaves: Any, sources: Any, at: Any, columns: Any, target: Any) -> Any:
+        def edit(number: int) -> Any:
+            chosen = tf.one_hot(columns, tf.shape(sources[number])[1], True, False, dtype=tf.bool)
+            here = tf.logical_and(tf.equal(at, number)[:, None], chosen)[..., None]
+            return lambda value: tf.where(here, tf.cast(sources[number][1:], value.dtype), value)
+
+        outputs, _ = call(leaves, (), {site: edit(i) for i, site in enumerate(sites)})
+        return output.score(outputs, target, score)
+
+    sources = runner.tracer.ask(("grid", tuple(sites)), read, arranged, [leaves])
+    tokens = np.flatnonzero(mask[0])
+    at = np.concatenate([[-1, -1], np.repeat(np.arange(len(sites)), len(tokens))])
+    columns, owner = np.concatenate([[0, 0], np.tile(tokens, len(sites))]), np.zeros(len(at), int)
+    owner[1] = 1
+    parts = []
+    for start in range(0, len(at), runner.batch_size):
+        part = slice(start, start + runner.batch_size)
+        asked = [[leaf[owner[part]] for leaf in leaves], sources, at[part], columns[part], np.repeat(target, len(at[part]), 0)]
+        parts.append(runner.tracer.ask(("patches", tuple(sites), score, output.place), body, arranged, asked).numpy())
+    return np.concatenate(parts)

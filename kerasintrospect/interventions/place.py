@@ -1,0 +1,194 @@
+"""What an intervention may ask about its site: the units and positions that were chosen, and activations of other texts."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..activations import Activations
+from ..errors import InputError, InputTypeError, UnsupportedError
+from ..inputs import Arranged
+from ..runs import Runner
+from ..sites import Site
+from ..text import TokenRow, word_ids, words
+
+__all__ = ["Place", "Selection"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which units, at which positions; None is all of them.
+
+    Attributes:
+        units: Unit indices.
+        words: Words, casefolded.
+        tokens: Tokens as the model names them.
+        positions: Token positions.
+    """
+
+    units: tuple[int, ...] | None = None
+    words: tuple[str, ...] | None = None
+    tokens: tuple[str, ...] | None = None
+    positions: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, units: Any, words: Any, tokens: Any, positions: Any) -> Selection:
+        """Checks what a user gives.
+
+        Raises:
+            InputTypeError: If units or positions are no integers, or words or tokens no str.
+            InputError: If two of words, tokens and positions are given, or one of them is empty.
+        """
+        said = [name for name, x in (("words", words), ("tokens", tokens), ("positions", positions)) if x is not None]
+        if len(said) > 1:
+            raise InputError(f"Positions are chosen in one way: by words=, tokens= or positions=. Received: {said}")
+        folded = None if words is None else tuple(word.casefold() for word in _several("words", words, str))
+        chosen = _several("units", units, int)
+        return cls(chosen, folded, _several("tokens", tokens, str), _several("positions", positions, int))
+
+    def said(self) -> dict[str, Any]:
+        """What was chosen, without what was not."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether every position is chosen."""
+        return self.words is None and self.tokens is None and self.positions is None
+
+    def of_row(self, text: str | None, row: TokenRow | None, count: int) -> np.ndarray:
+        """(count,) bool: the chosen ones among the tokens of a text."""
+        if self.positions is not None:
+            places = [p + count if p < 0 else p for p in self.positions]
+            return np.isin(np.arange(count), places)
+        if row is None or text is None:
+            raise InputError("words= and tokens= need texts, and a text front that knows their tokens. Choose positions=.")
+        if self.tokens is not None:
+            return np.isin(np.array(row.tokens, object), np.array(self.tokens, object))
+        if not row.placed:
+            raise InputError("The text front does not know where tokens stand in the text. Choose tokens= or positions=.")
+        spans = words(text)
+        chosen = [text[a:b].casefold() in (self.words or ()) for a, b in spans]
+        return np.array([i >= 0 and chosen[i] for i in word_ids(row.spans, spans)], bool)
+
+
+class Place:
+    """A site under an intervention.
+
+    Args:
+        runner: The model.
+        arranged: The inputs that it runs on.
+        site: Where.
+        selection: Which units and positions.
+    """
+
+    def __init__(self, runner: Runner, arranged: Arranged, site: Site, selection: Selection) -> None:
+        self.runner, self.arranged, self.site, self.selection = runner, arranged, site, selection
+        spec = runner.scan().table.spec(site)
+        self._shape = spec.shape or ()
+        if len(self._shape) not in (2, 3) or self._shape[-1] is None or not spec.dtype.startswith(("float", "bfloat")):
+            raise UnsupportedError(
+                "An intervention changes units: a float activation (examples, units) or (examples, tokens, units). "
+                f"Received: '{site}' of shape {spec}. Give a function of the tensor instead."
+            )
+        self.units = int(self._shape[-1])
+        self.has_positions = len(self._shape) == 3
+        self.has_tokens = self.has_positions and arranged.mask is not None and self._shape[1] in (None, arranged.width)
+        if not selection.is_everywhere and not self.has_tokens:
+            raise InputError(f"'{site}' has no vector per token, so {sorted(selection.said())} cannot be chosen there. "
+                             "See lens.sites().")  # fmt: skip
+        if not selection.is_everywhere and not self._tokens_of(arranged, selection).any():
+            raise InputError(f"None of the texts has a position that fits {selection.said()} in what the model sees of it.")
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """The chosen unit indices."""
+        if self.selection.units is None:
+            return np.arange(self.units)
+        found = np.array(self.selection.units, int)
+        if found.size and not -self.units <= found.min() <= found.max() < self.units:
+            raise InputError(f"'{self.site}' has the units 0 to {self.units - 1}. Received: units={found.tolist()}")
+        return np.unique(found % self.units)
+
+    @cached_property
+    def _all_tokens(self) -> np.ndarray:
+        return self._tokens_of(self.arranged, self.selection)
+
+    def where(self, rows: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        """(rows, positions) bool: what is changed in a chunk; (rows, 1) where positions are no tokens, (rows,) without any."""
+        if not self.has_positions:
+            return np.ones(len(rows), bool)
+        if not self.has_tokens or mask is None:
+            return np.ones((len(rows), 1), bool)
+        if self.selection.is_everywhere:
+            return mask
+        found = np.zeros_like(mask)
+        found[mask] = self._all_tokens[rows][self._full_mask[rows]]
+        return found
+
+    @property
+    def _full_mask(self) -> np.ndarray:
+        return np.asarray(self.arranged.mask)
+
+    def _tokens_of(self, arranged: Arranged, selection: Selection) -> np.ndarray:
+        """(n, width) bool: the positions that a selection chooses among those that are no padding."""
+        mask = np.asarray(arranged.mask)
+        if selection.is_everywhere:
+            return mask
+        rows, texts, found = arranged.encoded.rows(), arranged.encoded.texts, np.zeros_like(mask)
+        for i, own in enumerate(mask):
+            row = None if rows is None else rows[i]
+            if row is not None and len(row.tokens) != own.sum():
+                raise InputError(f"The text front names {len(row.tokens)} tokens where the model sees {own.sum()}.")
+            found[i, own] = selection.of_row(None if texts is None else texts[i], row, int(own.sum()))
+        return found
+
+    def vectors(self, inputs: Any) -> np.ndarray:
+        """(n, units) float32: the activations of texts at the site; every token's, where it has one per token."""
+        found, arranged = self.activations(inputs)
+        values = found[str(self.site)]
+        if self.has_positions:
+            values = values[arranged.mask] if self.has_tokens else values.reshape(-1, self.units)
+        return np.asarray(values, np.float32)
+
+    def activations(self, inputs: Any) -> tuple[Activations, Arranged]:
+        """The record of other inputs at the site; None takes those that the intervention runs on."""
+        arranged = self.arranged if inputs is None else self.runner.arrange([inputs] if isinstance(inputs, str) else inputs)
+        return self.runner.activations(arranged, {str(self.site): self.site}, None), arranged
+
+    def aligned(self, source: Any, source_words: Any) -> tuple[np.ndarray, list[np.ndarray]]:
+        """(m, units) or (m, tokens, units) activations of a source, and per source the columns that go into the chosen ones."""
+        found, arranged = self.activations(source)
+        values = np.asarray(found[str(self.site)], np.float32)
+        if len(values) not in (1, len(self.arranged)):
+            raise InputError(f"`source` is one text, or one per input. Received: {len(values)} for {len(self.arranged)} inputs")
+        if not self.has_positions:
+            return values, []
+        if not self.has_tokens:
+            raise UnsupportedError(f"The positions of '{self.site}' are no tokens: nothing says which go together.")
+        chosen = self.selection if source_words is None else Selection.of(None, source_words, None, None)
+        return values, [np.flatnonzero(row) for row in self._tokens_of(arranged, chosen)]
+
+    def generator(self, row: int, seed: int) -> np.random.Generator:
+        """Hangs on the seed and on the example itself."""
+        texts = self.arranged.encoded.texts
+        data = b"".join(leaf[row].tobytes() for leaf in self.arranged.leaves) if texts is None else repr(texts[row]).encode()
+        return np.random.default_rng([seed, zlib.crc32(data)])
+
+
+def _several(name: str, given: Any, kind: type) -> Any:
+    """A tuple of one kind from one or several; None stays None."""
+    if given is None:
+        return None
+    one = isinstance(given, (str, int, np.integer)) or not isinstance(given, (Sequence, np.ndarray, set, frozenset))
+    several = [given] if one else list(given)
+    kinds = (int, np.integer) if kind is int else (kind,)
+    if not all(isinstance(x, kinds) and not isinstance(x, (bool, np.bool_)) for x in several):
+        raise InputTypeError(f"`{name}` has to be of {kind.__name__}, one or several. Received: {name}={given!r}")
+    if not several:
+        raise InputError(f"`{name}` has to choose something; None chooses all. Received: {name}={given!r}")
+    return tuple(kind(x) for x in several)

@@ -1,0 +1,115 @@
+"""Every registered intervention, in both Keras families: it changes what was chosen, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+
+import kerasintrospect as ki
+from interventions.reading import read
+
+TEXTS = ["love the bus", "hate my phone so great the the", "comet"]
+# What each member is asked for; a member of another package would add its own line.
+ASKED = {
+    "zero": lambda **where: ki.ablate(**where),
+    "mean": lambda **where: ki.ablate(how="mean", reference=["hate the queue", "my"], **where),
+    "resample": lambda **where: ki.ablate(how="resample", reference=["hate", "queue awful"], **where),
+    "patch": lambda **where: ki.patch(["sad is sad", "sad sad is is sad sad sad", "sad"], **where),
+    "steer": lambda **where: ki.steer(add=0.5, **where),
+}
+
+
+@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+def lens(request: pytest.FixtureRequest) -> Any:
+    return ki.wrap(tiny.model(pytest.importorskip(request.param)), class_names=tiny.NAMES)
+
+
+def test_every_member_is_asked() -> None:
+    assert sorted(ASKED) == ki.intervention_methods()
+
+
+@pytest.mark.parametrize("name", sorted(ASKED))
+def test_only_chosen_units_change(lens: Any, name: str) -> None:
+    before, mask = read(lens, TEXTS, None)
+    after, _ = read(lens, TEXTS, ASKED[name](units=[0, 2]))
+    np.testing.assert_array_equal(after[..., [1, 3]], before[..., [1, 3]])
+    assert (after[mask][:, [0, 2]] != before[mask][:, [0, 2]]).any()
+    np.testing.assert_array_equal(after[~mask], before[~mask])
+
+
+@pytest.mark.parametrize("name", sorted(set(ASKED) - {"patch"}))
+def test_only_chosen_words_change(lens: Any, name: str) -> None:
+    before, _ = read(lens, TEXTS, None)
+    after, _ = read(lens, TEXTS, ASKED[name](words="the"))
+    changed = (after != before).any(-1)
+    assert set(zip(*np.nonzero(changed), strict=True)) == {(0, 1), (1, 5), (1, 6)}
+
+
+@pytest.mark.parametrize("name", sorted(ASKED))
+def test_a_text_does_not_hang_on_its_batch(lens: Any, name: str) -> None:
+    made = ASKED[name](units=[0, 1, 3])
+    whole = lens.predict(TEXTS, edits={"embedding": made}).scores
+    alone = made
+    if name == "patch":  # one source per input
+        alone = ki.patch("sad sad is is sad sad sad", units=[0, 1, 3])
+    one = lens.predict(TEXTS[1:2], edits={"embedding": alone}).scores
+    np.testing.assert_allclose(whole[1], one[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(ASKED))
+def test_other_numbers_need_no_new_trace_and_leave_the_model_alone(lens: Any, name: str) -> None:
+    weights, plain = [w.copy() for w in lens.model.get_weights()], lens.predict(TEXTS).scores
+    lens.predict(TEXTS, edits={"embedding": ASKED[name](units=[1])})
+    functions = len(lens._runner.tracer._functions)
+    lens.predict(TEXTS, edits={"embedding": ASKED[name](units=[2, 3])})
+    assert len(lens._runner.tracer._functions) == functions
+    np.testing.assert_array_equal(lens.predict(TEXTS).scores, plain)
+    for old, new in zip(weights, lens.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_several_at_one_site_come_one_after_the_other(lens: Any) -> None:
+    both = [ki.steer([0], value=1.0), ki.steer([0], factor=3.0, words="love")]
+    after, mask = read(lens, TEXTS[:1], both)
+    np.testing.assert_array_equal(after[0, :3, 0], [3, 1, 1])
+    turned, _ = read(lens, TEXTS[:1], both[::-1])
+    np.testing.assert_array_equal(turned[0, :3, 0], [1, 1, 1])
+
+
+BAD = [
+    (lambda: ki.ablate([4]), "has the units 0 to 3. Received: units=[4]"),
+    (lambda: ki.ablate(words="absent"), "None of the texts has a position"),
+    (lambda: ki.ablate(words="the", tokens="the"), "chosen in one way"),
+    (lambda: ki.ablate([]), "has to choose something"),
+    (lambda: ki.ablate(how="nothing"), "how is one of 'zero', 'mean', 'resample'"),
+    (lambda: ki.ablate([1.5]), "`units` has to be of int"),
+    (lambda: ki.steer([0], factor=2, value=1), "One of factor=, value= and add="),
+    (lambda: ki.steer([0, 1], value=[1, 2, 3]), "one for each of the 2 chosen units"),
+    (lambda: ki.steer([0], value=float("nan")), "finite numbers"),
+    (lambda: ki.patch("love"), "as many positions on both sides"),
+    (lambda: ki.patch(["love", "hate"]), "one text, or one per input"),
+    (lambda: [ki.ablate([0]), 3.0], "holds interventions only"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), BAD, ids=[message for _, message in BAD])
+def test_bad_input(lens: Any, make: Any, message: str) -> None:
+    with pytest.raises((ki.InputError, ki.InputTypeError)) as caught:
+        lens.predict(TEXTS, edits={"embedding": make()})
+    assert message in str(caught.value)
+
+
+def test_words_need_tokens(lens: Any) -> None:
+    with pytest.raises(ki.InputError, match="has no vector per token"):
+        lens.predict(TEXTS, edits={"classes": ki.ablate(words="the")})
+    with pytest.raises(ki.UnsupportedError, match="An intervention changes units"):
+        lens.predict(TEXTS, edits={":in": ki.ablate()})
+
+
+def test_a_function_and_a_number_are_edits_as_before(lens: Any) -> None:
+    zeros = lens.predict(TEXTS, edits={"embedding": 0.0}).scores
+    np.testing.assert_allclose(lens.predict(TEXTS, edits={"embedding": lambda x: x * 0}).scores, zeros, atol=1e-7)
+    np.testing.assert_allclose(lens.predict(TEXTS, edits={"embedding": ki.ablate()}).scores, zeros, atol=1e-7)

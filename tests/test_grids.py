@@ -1,0 +1,56 @@
+"""Patch grids: every cell equals one run with that token of the source put in."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from test_effects import transformer
+
+import kerasintrospect as ki
+
+TEXT, SOURCE = "so love my bus", "so hate my door"
+
+
+@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+def lens(request: pytest.FixtureRequest) -> Any:
+    return ki.wrap(transformer(importlib.import_module(request.param)), class_names=tiny.NAMES, batch_size=5)
+
+
+def test_every_cell_is_one_patch(lens: Any) -> None:
+    grid = lens.patch_grid(TEXT, SOURCE, ["embedding", "attention", "wide"], score="probability", target="positive")
+    target = tiny.NAMES.index("positive")
+    np.testing.assert_allclose([grid.text_score, grid.source_score], lens.predict([TEXT, SOURCE]).scores[:, target], atol=1e-6)
+    for i, site in enumerate(grid.sites):
+        for position in range(4):
+            one = lens.predict([TEXT], edits={site: ki.patch(SOURCE, positions=position)}).scores[0, target]
+            assert grid.scores[i, position] == pytest.approx(one, abs=1e-6)
+    assert grid.tokens == [("so", "so"), ("love", "hate"), ("my", "my"), ("bus", "door")]
+
+
+def test_of_words_that_are_the_same_nothing_changes_at_the_embedding(lens: Any) -> None:
+    grid = lens.patch_grid(TEXT, SOURCE, ["embedding"])
+    np.testing.assert_allclose(grid.recovered[0, [0, 2]], 0, atol=1e-5)
+    assert abs(grid.recovered[0, 1]) > 0.05
+    assert len(grid.to_frame()) == 4
+
+
+def test_by_default_all_layers_with_a_vector_per_token(lens: Any) -> None:
+    assert {"embedding", "norm", "wide"} <= set(lens.patch_grid(TEXT, SOURCE).sites)
+
+
+def test_the_target_is_what_the_source_is(lens: Any) -> None:
+    said = tiny.NAMES[lens.predict([SOURCE]).labels[0]]
+    assert lens.patch_grid(TEXT, SOURCE, ["norm"]).target_name == said
+
+
+def test_bad_grids(lens: Any) -> None:
+    with pytest.raises(ki.InputError, match="as many tokens. Received: 4 and 2"):
+        lens.patch_grid(TEXT, "so hate")
+    with pytest.raises(ki.InputError, match="one vector per token. Received: 'classes'"):
+        lens.patch_grid(TEXT, SOURCE, ["embedding", "classes"])
+    with pytest.raises(ki.InputError, match="score is"):
+        lens.patch_grid(TEXT, SOURCE, score="loss")
