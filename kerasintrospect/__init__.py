@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from kerasintrospect.audit import Audit
     from kerasintrospect.checkpoints import CheckpointKeeper
     from kerasintrospect.comparison import SiteComparison
+    from kerasintrospect.compositional import Explanations, explain_neurons
+    from kerasintrospect.concepts import Concepts, concepts
+    from kerasintrospect.contexts import Contexts, top_contexts
     from kerasintrospect.contrast import Prototypes, contrasts
     from kerasintrospect.debug import DebugReport
     from kerasintrospect.errors import (
@@ -34,11 +37,13 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from kerasintrospect.factorizing import NeuronFactors, factorize
+    from kerasintrospect.formulas import parse_formula
     from kerasintrospect.health import NeuronHealth, dead_neurons
     from kerasintrospect.influence import Influence
     from kerasintrospect.interventions import Intervention, ablate, intervention_methods, patch, steer
     from kerasintrospect.introspector import Introspector, Predictions
     from kerasintrospect.neighbors import NeighborIndex, Neighbors
+    from kerasintrospect.neurons import TopWords, top_words
     from kerasintrospect.probes import NeuronRanking, rank_neurons, ranking_methods
     from kerasintrospect.rankings import Influences
     from kerasintrospect.redundancy import NeuronClusters, cluster_neurons
@@ -55,8 +60,11 @@ __all__ = [
     "Attributions",
     "Audit",
     "CheckpointKeeper",
+    "Concepts",
+    "Contexts",
     "CutError",
     "DebugReport",
+    "Explanations",
     "Influence",
     "Influences",
     "InputError",
@@ -81,6 +89,7 @@ __all__ = [
     "SiteTable",
     "StaleIndexError",
     "TargetError",
+    "TopWords",
     "UnreachedSiteError",
     "UnsupportedError",
     "__version__",
@@ -88,16 +97,21 @@ __all__ = [
     "agreement",
     "cluster_neurons",
     "compare_activations",
+    "concepts",
     "contrasts",
     "dead_neurons",
+    "explain_neurons",
     "factorize",
     "intervention_methods",
     "load_model",
     "methods",
+    "parse_formula",
     "patch",
     "rank_neurons",
     "ranking_methods",
     "steer",
+    "top_contexts",
+    "top_words",
     "vote",
     "wrap",
 ]
@@ -109,14 +123,19 @@ _ROOMS = {
     "audit": ("Audit",),
     "checkpoints": ("CheckpointKeeper",),
     "comparison": ("SiteComparison",),
+    "compositional": ("Explanations", "explain_neurons"),
+    "concepts": ("Concepts", "concepts"),
+    "contexts": ("Contexts", "top_contexts"),
     "contrast": ("Prototypes", "contrasts"),
     "debug": ("DebugReport",),
     "factorizing": ("NeuronFactors", "factorize"),
+    "formulas": ("parse_formula",),
     "health": ("NeuronHealth", "dead_neurons"),
     "influence": ("Influence",),
     "interventions": ("Intervention", "ablate", "intervention_methods", "patch", "steer"),
     "introspector": ("Introspector", "Predictions"),
     "neighbors": ("NeighborIndex", "Neighbors"),
+    "neurons": ("TopWords", "top_words"),
     "probes": ("NeuronRanking", "rank_neurons", "ranking_methods"),
     "rankings": ("Influences",),
     "redundancy": ("NeuronClusters", "cluster_neurons"),

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_clusters"]
+__all__ = ["plot_clusters", "plot_factors"]
 
 _BLUE, _ORANGE, _GRAY = "#1f6fb4", "#c8600a", "#7a7a7a"
 
@@ -62,3 +62,25 @@ def _dress(axis: "Axes", title: str) -> None:
     axis.set_title(title, fontsize=10)
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def plot_factors(values: Any, tokens: Any = None) -> "Figure":
+    """One row of cells per factor, a column per token; each factor in the scale of its own largest.
+
+    Args:
+        values: (tokens, factors).
+        tokens: Their texts, or None.
+    """
+    from matplotlib.figure import Figure
+
+    count, factors = values.shape
+    figure = Figure(figsize=(min(16.0, 2.5 + 0.28 * count), 1.2 + 0.28 * factors), layout="constrained")
+    axis = figure.subplots()
+    largest = values.max(0)
+    image = axis.imshow((values / np.where(largest > 0, largest, 1)).T, "Blues", vmin=0, vmax=1, aspect="auto")
+    figure.colorbar(image, ax=axis, label="of the factor's largest")
+    axis.set_yticks(range(factors), [f"factor {i}" for i in range(factors)])
+    if tokens is not None:
+        axis.set_xticks(range(count), [str(token).replace("$", r"\$") for token in tokens], rotation=90)
+    _dress(axis, "factors by token" if tokens is not None else "factors by row")
+    return figure
