@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from kerasintrospect.checkpoints import CheckpointKeeper
     from kerasintrospect.comparison import SiteComparison
     from kerasintrospect.compositional import Explanations, explain_neurons
-    from kerasintrospect.concepts import Concepts, concepts
+    from kerasintrospect.concepts import Concepts, find_concepts
     from kerasintrospect.contexts import Contexts, top_contexts
     from kerasintrospect.contrast import Prototypes, contrasts
     from kerasintrospect.debug import DebugReport
+    from kerasintrospect.effects import AblationCurve, NeuronEffects
     from kerasintrospect.errors import (
         CutError,
         InputError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     )
     from kerasintrospect.factorizing import NeuronFactors, factorize
     from kerasintrospect.formulas import parse_formula
+    from kerasintrospect.grids import PatchGrid
     from kerasintrospect.health import NeuronHealth, dead_neurons
     from kerasintrospect.influence import Influence
     from kerasintrospect.interventions import Intervention, ablate, intervention_methods, patch, steer
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AblationCurve",
     "Activations",
     "Attribution",
     "Attributions",
@@ -80,7 +83,9 @@ __all__ = [
     "NeuronClusters",
     "NeuronFactors",
     "NeuronHealth",
+    "NeuronEffects",
     "NeuronRanking",
+    "PatchGrid",
     "Predictions",
     "Prototypes",
     "Similarity",
@@ -97,11 +102,11 @@ __all__ = [
     "agreement",
     "cluster_neurons",
     "compare_activations",
-    "concepts",
     "contrasts",
     "dead_neurons",
     "explain_neurons",
     "factorize",
+    "find_concepts",
     "intervention_methods",
     "load_model",
     "methods",
@@ -124,13 +129,15 @@ _ROOMS = {
     "checkpoints": ("CheckpointKeeper",),
     "comparison": ("SiteComparison",),
     "compositional": ("Explanations", "explain_neurons"),
-    "concepts": ("Concepts", "concepts"),
+    "concepts": ("Concepts", "find_concepts"),
     "contexts": ("Contexts", "top_contexts"),
     "contrast": ("Prototypes", "contrasts"),
     "debug": ("DebugReport",),
     "factorizing": ("NeuronFactors", "factorize"),
     "formulas": ("parse_formula",),
     "health": ("NeuronHealth", "dead_neurons"),
+    "effects": ("AblationCurve", "NeuronEffects"),
+    "grids": ("PatchGrid",),
     "influence": ("Influence",),
     "interventions": ("Intervention", "ablate", "intervention_methods", "patch", "steer"),
     "introspector": ("Introspector", "Predictions"),

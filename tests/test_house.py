@@ -41,8 +41,8 @@ ORDER = [
     {"inputs", "outputs"},
     {"tracing", "pooling", "weights"},
     {"runs"},
-    {"submodels", "contexts", "compositional", "stations", "store", "neighbors", "weighted", "checkpoints", "neurons", "probes", "attribution",
-     "interventions"},
+    {"submodels", "stations", "store", "neighbors", "weighted", "checkpoints", "neurons", "probes", "attribution",
+     "contexts", "compositional", "interventions"},
     {"contrast", "gradients", "voting", "redundancy", "similarity", "health", "factorizing"},
     {"metrics", "labelled", "verdicts", "suspicion"},
     {"findings"},
@@ -252,6 +252,11 @@ def test_type_checkers_see_the_same_door():
 def test_every_name_of_the_door_opens(name):
     assert getattr(kerasintrospect, name) is not None
     assert name in dir(kerasintrospect)
+
+
+def test_no_name_of_the_door_is_that_of_a_room():
+    """Python puts an imported module in the package by its name, and it would stand in place of the function."""
+    assert set(kerasintrospect.__all__) & {room(module) for module in MODULES} == set()
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():

@@ -1,0 +1,53 @@
+"""What users give beside activations: checked, or taken from a store."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kerasintrospect.errors import InputError, InputTypeError
+from kerasintrospect.readings import chosen_units, given, read
+
+X = np.arange(8.0).reshape(4, 2)
+WORDS = ["a", "b", "c", "d"]
+
+
+def store():
+    return SimpleNamespace(texts=np.array(WORDS, object), documents=np.array([0, 0, 1, 1]), spans=np.zeros((4, 2), int),
+                           read=lambda site, rows=None: {"s": X}[site])  # fmt: skip
+
+
+def test_arrays_and_stores_are_read_alike():
+    plain, stored = given(X, None, WORDS, [0, 0, 1, 1]), given(store(), "s", None)
+    assert plain.words == stored.words == WORDS and stored.spans.shape == (4, 2) and plain.spans is None
+    np.testing.assert_array_equal(plain.values, stored.values)
+    np.testing.assert_array_equal(plain.documents, stored.documents)
+    assert given(X[:, 0], None, WORDS).values.shape == (4, 1)
+    assert given(store(), "s", list("wxyz")).words == list("wxyz")
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "message"),
+    [
+        ((store(), None, None), InputError, "name one"),
+        ((X, "s", WORDS), InputError, "goes with an ActivationStore. Received: site='s'"),
+        ((X, None, None), InputTypeError, "the word of each row. Received: None"),
+        ((X, None, "abcd"), InputTypeError, "Received: 'abcd'"),
+        ((X, None, WORDS[1:]), InputError, "Received: 4 rows, 3 words"),
+        ((X, None, WORDS, [1]), InputError, "4 words, 1 documents"),
+        ((X, None, ["a", "b", 3, "d"]), InputTypeError, r"words\[2\]=3"),
+        ((X * [1, np.nan], None, WORDS), InputError, "unit 1"),
+        ((np.zeros((0, 2)), None, []), InputError, "at least 2 rows"),
+    ],
+)
+def test_what_cannot_be_used_is_said(args, error, message):
+    with pytest.raises(error, match=message):
+        given(*args)
+
+
+def test_units():
+    assert chosen_units(None, 3).tolist() == [0, 1, 2] and chosen_units([2, 0, 2], 3).tolist() == [0, 2]
+    assert chosen_units(1, 3).tolist() == [1] and read([1, 2], None).tolist() == [1, 2]
+    for wrong in ([3], [-1], [], [0.5]):
+        with pytest.raises(InputError, match="from 0 to 2"):
+            chosen_units(wrong, 3)
