@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from kerasintrospect.redundancy import NeuronClusters, cluster_neurons
     from kerasintrospect.similarity import Similarity, compare_activations
     from kerasintrospect.sites import SiteTable
+    from kerasintrospect.statistics import Gram, Statistics
+    from kerasintrospect.store import ActivationStore, load_store
+    from kerasintrospect.tagging import Tagged, read_columns, read_conllu, tagged
     from kerasintrospect.voting import agreement, vote
     from kerasintrospect.wrapping import wrap
 
@@ -58,6 +61,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AblationCurve",
+    "ActivationStore",
     "Activations",
     "Attribution",
     "Attributions",
@@ -68,6 +72,7 @@ __all__ = [
     "CutError",
     "DebugReport",
     "Explanations",
+    "Gram",
     "Influence",
     "Influences",
     "InputError",
@@ -81,9 +86,9 @@ __all__ = [
     "NeighborIndex",
     "Neighbors",
     "NeuronClusters",
+    "NeuronEffects",
     "NeuronFactors",
     "NeuronHealth",
-    "NeuronEffects",
     "NeuronRanking",
     "PatchGrid",
     "Predictions",
@@ -93,6 +98,8 @@ __all__ = [
     "SiteError",
     "SiteTable",
     "StaleIndexError",
+    "Statistics",
+    "Tagged",
     "TargetError",
     "TopWords",
     "UnreachedSiteError",
@@ -109,12 +116,16 @@ __all__ = [
     "find_concepts",
     "intervention_methods",
     "load_model",
+    "load_store",
     "methods",
     "parse_formula",
     "patch",
     "rank_neurons",
     "ranking_methods",
+    "read_columns",
+    "read_conllu",
     "steer",
+    "tagged",
     "top_contexts",
     "top_words",
     "vote",
@@ -148,6 +159,9 @@ _ROOMS = {
     "redundancy": ("NeuronClusters", "cluster_neurons"),
     "similarity": ("Similarity", "compare_activations"),
     "sites": ("SiteTable",),
+    "statistics": ("Gram", "Statistics"),
+    "store": ("ActivationStore", "load_store"),
+    "tagging": ("Tagged", "read_columns", "read_conllu", "tagged"),
     "voting": ("agreement", "vote"),
     "wrapping": ("wrap",),
 }

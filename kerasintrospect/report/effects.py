@@ -36,7 +36,7 @@ def draw_grid(grid: Any, ax: "Axes | None" = None) -> "Axes":
     import numpy as np
 
     rows, columns = grid.scores.shape
-    ax = _axes(ax, (1.6 + 0.55 * columns + 0.07 * max(map(len, grid.sites)), 1.8 + 0.3 * rows))
+    ax = _axes(ax, (2.4 + 0.55 * columns + 0.07 * max(map(len, grid.sites)), 2.2 + 0.3 * rows))
     values = np.nan_to_num(grid.recovered)
     most = max(1.0, float(np.abs(values).max()))
     image = ax.imshow(values, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
@@ -45,7 +45,7 @@ def draw_grid(grid: Any, ax: "Axes | None" = None) -> "Axes":
     ax.set_yticks(range(rows), [_plain(name) for name in grid.sites], fontsize=8)
     said = f"{grid.target_name}: {grid.text_score:.2f} in the text, {grid.source_score:.2f} in the source"
     ax.set_title(_plain(said), fontsize=9)
-    ax.figure.colorbar(image, ax=ax, label="share of the difference that one patch makes")
+    ax.figure.colorbar(image, ax=ax, label="recovered")
     return ax
 
 
