@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from kerasintrospect.errors import KerasIntrospectWarning
 
-__all__ = ["directions", "distances", "largest_one", "norms_of", "slices", "squares_of"]
+__all__ = ["directions", "distances", "largest_one", "norms_of", "slices", "squares_of", "widened"]
 
 Array = npt.NDArray[Any]
 
@@ -65,3 +66,17 @@ def norms_of(vectors: Array) -> Array:
     """Norms in float64."""
     parts = (vectors[part].astype(np.float64) for part in slices(*vectors.shape))
     return np.concatenate([np.sqrt(squares_of(part)) for part in parts] or [np.empty(0)])
+
+
+def widened(values: Array, out: Array | None = None) -> Array:
+    """float32 of float16, by a table, which is several times as fast as a cast; anything else as it is."""
+    if values.dtype != np.float16:
+        return values
+    bits = np.ascontiguousarray(values).view(np.uint16)
+    return np.take(_halves(), bits, out=out, mode="clip")  # without a mode, what goes out is buffered
+
+
+@cache
+def _halves() -> Array:
+    """Every float16 as float32."""
+    return np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from kerasintrospect.datasets import short
 from kerasintrospect.errors import InputError, InputTypeError
 from kerasintrospect.search import Search, matrix
 
 from .found import Unit
 
-__all__ = ["Backend", "InMemory", "Rows", "Shape", "check_metric", "short"]
+__all__ = ["Backend", "InMemory", "Rows", "Shape", "check_metric"]
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, list[str], dict[str, str]]
@@ -232,9 +233,3 @@ def _column(name: str, values: Any, n: int) -> Array:
 def check_metric(metric: str) -> None:
     if metric not in ("cosine", "euclidean"):
         raise InputError(f'`metric` has to be "cosine" or "euclidean". Received: metric={metric!r}.')
-
-
-def short(value: Any) -> str:
-    """A value as messages show it."""
-    shown = " ".join((value if isinstance(value, str) else repr(value)).split())
-    return shown if len(shown) <= 80 else f"{shown[:77]}..."

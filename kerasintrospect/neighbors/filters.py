@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kerasintrospect.datasets import short
 from kerasintrospect.errors import InputError, InputTypeError, KerasIntrospectWarning
 from kerasintrospect.search import matrix
 
-from .columns import Backend, Rows, short
+from .columns import Backend, Rows
 from .found import Neighbors, Unit
 
 __all__ = ["Asked", "asked", "chosen", "count", "fitting", "nearest", "told"]

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 import shutil
-import uuid
-import zlib
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kerasintrospect import datasets
+from kerasintrospect.datasets import short
 from kerasintrospect.errors import InputError
 
-from .columns import short
-
-__all__ = ["Facts", "check_files", "check_folder", "locked", "point", "read_facts", "readable", "sweep"]
+__all__ = ["Facts", "check_folder", "locked", "point", "read_facts", "readable", "sweep"]
 
 _FORMAT = "kerasintrospect.index/1"
 _POINTER = "index.json"
 _DATA = re.compile(r"data-[0-9a-f]{32}\.lance")
 _OURS = re.compile(rf"{_DATA.pattern}|\.lock|\.index\.json\.[0-9a-f]{{32}}")
-_SMALL = 2**20  # bytes of a file that is read whole whenever an index is opened
 
 
 @dataclass(frozen=True)
@@ -70,37 +65,10 @@ def read_facts(folder: Path) -> Facts:
     return facts
 
 
-def check_files(folder: Path, facts: Facts, every_byte: bool) -> None:
-    """Raises OSError or ValueError, if a file is not as it was; of large ones the size counts, unless `every_byte`."""
-    for name, (size, crc) in facts.files.items():
-        path = folder / facts.data / name
-        if path.stat().st_size != size or ((every_byte or size <= _SMALL) and _crc(path) != crc):
-            raise ValueError(f"{name} is damaged")
-
-
 def point(folder: Path, facts: Facts) -> None:
     """The one step that makes an index the index."""
-    facts = replace(facts, files=_files(folder / facts.data, facts.files))
-    part = folder / f".{_POINTER}.{uuid.uuid4().hex}"
-    with part.open("x") as file:
-        json.dump({"format": _FORMAT, **asdict(facts)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, folder / _POINTER)
-
-
-def _files(data: Path, known: dict[str, list[int]]) -> dict[str, list[int]]:
-    paths = [path for path in sorted(data.rglob("*")) if path.is_file() and path.suffix != ".json"]  # a hint that changes
-    names = {str(path.relative_to(data)): path for path in paths}
-    return {name: known.get(name) or [path.stat().st_size, _crc(path)] for name, path in names.items()}
-
-
-def _crc(path: Path) -> int:
-    crc = 0
-    with path.open("rb") as file:
-        while part := file.read(_SMALL):
-            crc = zlib.crc32(part, crc)
-    return crc
+    files = datasets.facts_of_files(folder / facts.data, facts.files)
+    datasets.point(folder, _POINTER, {"format": _FORMAT, **asdict(replace(facts, files=files))})
 
 
 def sweep(folder: Path, data: str) -> None:
@@ -121,28 +89,9 @@ def check_folder(folder: Path) -> None:
                          f"which holds {short(sorted(others)[0])}.")  # fmt: skip
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """One process writes at a time; the lock of a killed one is gone with it."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"Another process is writing this index. Received: path={os.fspath(folder)!r}.") from error
-        yield
+def locked(folder: Path) -> contextlib.AbstractContextManager[None]:
+    return datasets.locked(folder, "index")
 
 
-@contextlib.contextmanager
-def readable(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Says in one sentence that a folder holds no index that can be read."""
-    try:
-        yield
-    except InputError:
-        raise
-    except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Lance's, of a damaged file
-            raise
-        raise InputError(
-            "`path` has to name a folder that NeighborIndex.save() wrote. "
-            f"Received: path={os.fspath(folder)!r} ({type(error).__name__}: {short(str(error))})."
-        ) from error
+def readable(folder: str | os.PathLike[str]) -> contextlib.AbstractContextManager[None]:
+    return datasets.readable(folder, "a folder that NeighborIndex.save() wrote")

@@ -1,7 +1,6 @@
-"""Rows of an index as Lance holds them: written in batches, read in blocks; the only room that imports Lance.
+"""Rows of an index as Lance holds them: written in batches, read in blocks.
 
-Texts are bytes, because those of Arrow take no half characters. Columns are called c0, c1, ...: Lance reads dots in
-names as paths.
+Columns are called c0, c1, ...: Lance reads dots in names as paths.
 """
 
 from __future__ import annotations
@@ -14,10 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kerasintrospect.datasets import decoded, encoded, scan
+
 from .columns import Rows
 from .found import Unit
 
-__all__ = ["blocks", "build_ivf", "check", "column", "field_of", "nearest", "opened", "rows_of", "tables", "texts", "write"]
+__all__ = ["blocks", "build_ivf", "check", "column", "field_of", "nearest", "rows_of", "tables", "texts", "write"]
 
 Array = npt.NDArray[Any]
 _BLOCK = 2**24  # numbers in a block of vectors, 64 MB
@@ -50,21 +51,15 @@ def _batch(rows: Rows, part: slice, start: int, schema: Any) -> Any:
     values: dict[str, Any] = {"row": np.arange(start, start + len(vectors)), "labels": rows.labels, "predicted": rows.predicted}
     values = {name: value[part] if name != "row" else value for name, value in values.items() if value is not None}
     if rows.texts is not None:
-        values["texts"] = _encoded(rows.texts[part])
+        values["texts"] = encoded(rows.texts[part])
     if rows.places is not None:
         places = rows.places[part]
         values |= {name: np.array([getattr(place, name) for place in places], np.int64) for name in _PLACES}
-        values["context"] = _encoded([place.text for place in places])
+        values["context"] = encoded([place.text for place in places])
     for i, column in enumerate(rows.columns.values()):
-        values[f"c{i}"] = _encoded(column[part]) if column.dtype == object else column[part]
+        values[f"c{i}"] = encoded(column[part]) if column.dtype == object else column[part]
     values["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
     return pa.record_batch([values[name] for name in schema.names], schema=schema)
-
-
-def _encoded(texts: Sequence[str] | Array) -> Any:
-    import pyarrow as pa
-
-    return pa.array([text.encode("utf-8", "surrogatepass") for text in texts], pa.binary())
 
 
 def write(path: Path, parts: Iterator[Rows], start: int, mode: str) -> int:
@@ -87,23 +82,10 @@ def write(path: Path, parts: Iterator[Rows], start: int, mode: str) -> int:
     return int(lance.write_dataset(reader, str(path), mode=mode).version)
 
 
-def opened(path: Path, version: int) -> Any:
-    import lance
-
-    return lance.dataset(str(path), version=version, index_cache_size_bytes=2**28, metadata_cache_size_bytes=2**26)
-
-
 def check(dataset: Any, count: int, units: int, known: Sequence[str], columns: Mapping[str, str]) -> None:
     """Raises ValueError, if the dataset does not hold what is said of it."""
     if dataset.count_rows() != count or not dataset.schema.equals(_schema(units, known, columns)):
         raise ValueError("the rows are not those that index.json tells of")
-
-
-def _scan(dataset: Any, columns: list[str] | None, batch: int) -> Iterator[Any]:
-    """Batches in the order of the rows, few at a time."""
-    scanner = dataset.scanner(columns=columns, batch_size=batch, batch_readahead=2, fragment_readahead=1,
-                              io_buffer_size=2**27, scan_in_order=True)  # fmt: skip
-    yield from scanner.to_batches()
 
 
 def _vectors(part: Any, units: int) -> Array:
@@ -124,7 +106,7 @@ def blocks(dataset: Any, units: int, mask: Array | None) -> Iterator[tuple[Array
         return
     numbers, vectors, filled = np.empty(step, np.int64), np.empty((step, units), np.float32), 0
     done = 0
-    for part in _scan(dataset, ["vector"], max(1, min(step, 2**22 // units))):
+    for part in scan(dataset, ["vector"], max(1, min(step, 2**22 // units))):
         some, values = np.arange(done, done + len(part)), _vectors(part, units)
         done += len(part)
         if mask is not None:
@@ -142,39 +124,35 @@ def blocks(dataset: Any, units: int, mask: Array | None) -> Iterator[tuple[Array
 
 def tables(dataset: Any, units: int) -> Iterator[Any]:
     """Everything, in batches."""
-    yield from _scan(dataset, None, max(1, 2**22 // units))
+    yield from scan(dataset, None, max(1, 2**22 // units))
 
 
 def column(dataset: Any, name: str) -> Array:
     """All values of a field."""
-    return np.concatenate([_values(batch.column(name)) for batch in _scan(dataset, [name], 2**16)])
+    return np.concatenate([_values(batch.column(name)) for batch in scan(dataset, [name], 2**16)])
 
 
 def _values(values: Any) -> Array:
     import pyarrow as pa
 
     if pa.types.is_binary(values.type):
-        return np.array([*_decoded(values), None], object)[:-1]
+        return np.array([*decoded(values), None], object)[:-1]
     return np.asarray(values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.to_numpy())
 
 
 def texts(dataset: Any) -> Iterator[list[str]]:
-    for batch in _scan(dataset, ["texts"], 2**14):
-        yield _decoded(batch.column("texts"))
-
-
-def _decoded(values: Any) -> list[str]:
-    return [value.decode("utf-8", "surrogatepass") for value in values.to_pylist()]
+    for batch in scan(dataset, ["texts"], 2**14):
+        yield decoded(batch.column("texts"))
 
 
 def rows_of(part: Any, known: Sequence[str], columns: Mapping[str, str]) -> Rows:
     """Rows of a table or a batch."""
     units = part.schema.field("vector").type.list_size
-    said = _decoded(part.column("texts")) if "texts" in known else None
+    said = decoded(part.column("texts")) if "texts" in known else None
     places = None
     if "places" in known:
         numbers = [part.column(name).to_pylist() for name in _PLACES]
-        places = [Unit(*row) for row in zip(*numbers, said or [], _decoded(part.column("context")), strict=True)]
+        places = [Unit(*row) for row in zip(*numbers, said or [], decoded(part.column("context")), strict=True)]
     ids = [_values(part.column(name)) if name in known else None for name in ("labels", "predicted")]
     values = {name: _values(part.column(f"c{i}")) for i, name in enumerate(columns)}
     return Rows(_vectors(part, units), said, ids[0], ids[1], values, places)

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kerasintrospect.datasets import check_files, opened, rewound
 from kerasintrospect.errors import InputError
 from kerasintrospect.search import Search
 from kerasintrospect.vectors import directions, distances, squares_of
 
 from . import lancing
 from .columns import Rows
-from .folders import Facts, check_files, check_folder, locked, point, read_facts, readable, sweep
+from .folders import Facts, check_folder, locked, point, read_facts, readable, sweep
 
 __all__ = ["Stored", "append", "load", "open_stored", "write"]
 
@@ -119,7 +120,7 @@ class Stored:
             rows = np.sort(rng.choice(len(self), min(sample, len(self)), replace=False))
             cells = partitions or max(1, round(np.sqrt(len(self))))
             with readable(self.folder):
-                dataset = lancing.build_ivf(_rewound(self.dataset, self.facts.version), cells, self.cosine)
+                dataset = lancing.build_ivf(rewound(self.dataset, self.facts.version), cells, self.cosine)
             trial = Stored(self.folder, self.facts, dataset)
             facts = trial._tuned(rows, cells, recall)
             point(self.folder, replace(self.facts, version=dataset.version, ivf=facts))
@@ -186,7 +187,7 @@ def append(stored: Stored, batches: Iterable[Rows]) -> Stored:
     with locked(stored.folder):
         stored._check_newest()
         with readable(stored.folder):
-            _rewound(stored.dataset, stored.facts.version)
+            rewound(stored.dataset, stored.facts.version)
         point(stored.folder, _filled(stored.folder, stored.facts, itertools.chain([first], parts), "append"))
     return open_stored(stored.folder)
 
@@ -204,14 +205,6 @@ def _filled(folder: Path, facts: Facts, batches: Iterable[Rows], mode: str) -> F
     return replace(facts, version=version, count=done[0])
 
 
-def _rewound(dataset: Any, version: int) -> Any:
-    """The dataset at a version, without what a killed process added later."""
-    dataset = dataset.checkout_version(version)
-    if dataset.latest_version != version:
-        dataset.restore()
-    return dataset
-
-
 def load(folder: Path_) -> Rows:
     """All rows in memory, every byte checked."""
     return Rows.together(open_stored(folder, every_byte=True).parts())
@@ -226,7 +219,7 @@ def open_stored(folder: Path_, every_byte: bool = False) -> Stored:
     place = Path(folder)
     with readable(place):
         facts = read_facts(place)
-        check_files(place, facts, every_byte)
-        dataset = lancing.opened(place / facts.data, facts.version)
+        check_files(place / facts.data, facts.files, every_byte)
+        dataset = opened(place / facts.data, facts.version)
         lancing.check(dataset, facts.count, *facts.shape())
     return Stored(place, facts, dataset)
