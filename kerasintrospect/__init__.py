@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kerasintrospect.activations import Activations
+    from kerasintrospect.activations import Activations, Predictions
     from kerasintrospect.adapters import load_model
     from kerasintrospect.attribution import Attribution, Attributions, methods
     from kerasintrospect.audit import Audit
@@ -43,12 +43,13 @@ if TYPE_CHECKING:
     from kerasintrospect.health import NeuronHealth, dead_neurons
     from kerasintrospect.influence import Influence
     from kerasintrospect.interventions import Intervention, ablate, intervention_methods, patch, steer
-    from kerasintrospect.introspector import Introspector, Predictions
+    from kerasintrospect.introspector import Introspector
     from kerasintrospect.neighbors import NeighborIndex, Neighbors
     from kerasintrospect.neurons import TopWords, top_words
     from kerasintrospect.probes import NeuronRanking, rank_neurons, ranking_methods
     from kerasintrospect.rankings import Influences
     from kerasintrospect.redundancy import NeuronClusters, cluster_neurons
+    from kerasintrospect.selecting import NeuronSelection, select_neurons
     from kerasintrospect.similarity import Similarity, compare_activations
     from kerasintrospect.sites import SiteTable
     from kerasintrospect.statistics import Gram, Statistics
@@ -90,6 +91,7 @@ __all__ = [
     "NeuronFactors",
     "NeuronHealth",
     "NeuronRanking",
+    "NeuronSelection",
     "PatchGrid",
     "Predictions",
     "Prototypes",
@@ -124,6 +126,7 @@ __all__ = [
     "ranking_methods",
     "read_columns",
     "read_conllu",
+    "select_neurons",
     "steer",
     "tagged",
     "top_contexts",
@@ -133,7 +136,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "activations": ("Activations",),
+    "activations": ("Activations", "Predictions"),
     "adapters": ("load_model",),
     "attribution": ("Attribution", "Attributions", "methods"),
     "audit": ("Audit",),
@@ -144,19 +147,20 @@ _ROOMS = {
     "contexts": ("Contexts", "top_contexts"),
     "contrast": ("Prototypes", "contrasts"),
     "debug": ("DebugReport",),
+    "effects": ("AblationCurve", "NeuronEffects"),
     "factorizing": ("NeuronFactors", "factorize"),
     "formulas": ("parse_formula",),
-    "health": ("NeuronHealth", "dead_neurons"),
-    "effects": ("AblationCurve", "NeuronEffects"),
     "grids": ("PatchGrid",),
+    "health": ("NeuronHealth", "dead_neurons"),
     "influence": ("Influence",),
     "interventions": ("Intervention", "ablate", "intervention_methods", "patch", "steer"),
-    "introspector": ("Introspector", "Predictions"),
+    "introspector": ("Introspector",),
     "neighbors": ("NeighborIndex", "Neighbors"),
     "neurons": ("TopWords", "top_words"),
     "probes": ("NeuronRanking", "rank_neurons", "ranking_methods"),
     "rankings": ("Influences",),
     "redundancy": ("NeuronClusters", "cluster_neurons"),
+    "selecting": ("NeuronSelection", "select_neurons"),
     "similarity": ("Similarity", "compare_activations"),
     "sites": ("SiteTable",),
     "statistics": ("Gram", "Statistics"),

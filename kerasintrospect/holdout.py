@@ -1,0 +1,88 @@
+"""Rows put aside: by class where there are classes, and never half a document."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InputError
+
+__all__ = ["balanced", "held_out"]
+
+Array = npt.NDArray[Any]
+
+
+def held_out(
+    y: Array, share: float, seed: int, documents: Sequence[Any] | Array | None = None, classes: bool = True
+) -> tuple[Array, Array]:
+    """Splits rows in two.
+
+    Of each class the share is put aside, rounded, at least one of two. With documents each goes to one side as a whole, and the
+    shares of the classes are kept as near as that allows.
+
+    Args:
+        y: (n,) class ids or values.
+        share: Above 0, below 1: how many rows are put aside.
+        seed: Of what is drawn.
+        documents: (n,) the document of each row.
+        classes: Whether y holds class ids.
+
+    Returns:
+        The rows that stay and those put aside, both sorted.
+
+    Raises:
+        InputError: if one side would be empty.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"The share that is held out has to be above 0 and below 1. Received: {share!r}.")
+    random = np.random.default_rng(seed)
+    if documents is not None:
+        aside = _documents(y, share, random, np.asarray(documents), classes)
+    elif classes:
+        aside = np.concatenate([_some(np.flatnonzero(y == of), share, random) for of in np.unique(y)])
+    else:
+        aside = _some(np.arange(len(y)), share, random)
+    kept: Array = np.setdiff1d(np.arange(len(y)), aside)
+    if not len(kept) or not len(aside):
+        raise InputError(f"Too few rows to hold some out. Received: {len(y)} rows, of which {share:g} are to be put aside.")
+    return kept, np.sort(aside)
+
+
+def balanced(y: Array, seed: int) -> Array:
+    """Rows in which every class comes as often as the rarest, drawn without replacement; sorted."""
+    ids, counts = np.unique(y, return_counts=True)
+    random = np.random.default_rng(seed)
+    rows: Array = np.concatenate([random.choice(np.flatnonzero(y == of), counts.min(), replace=False) for of in ids])
+    return np.sort(rows)
+
+
+def _some(rows: Array, share: float, random: np.random.Generator) -> Array:
+    count = min(max(round(share * len(rows)), 1), len(rows) - 1)
+    return random.permutation(rows)[:count]
+
+
+def _documents(y: Array, share: float, random: np.random.Generator, documents: Array, classes: bool) -> Array:
+    if documents.shape != y.shape:
+        raise InputError("`documents` has to name the document of each row. "
+                         f"Received: shape={documents.shape} for {len(y)} rows.")  # fmt: skip
+    names, of = np.unique(documents, return_inverse=True)
+    folds = max(2, round(1 / share))
+    if len(names) < folds:
+        raise InputError(f"To hold out {share:g} of the documents takes at least {folds} of them. Received: {len(names)}.")
+    if classes and share <= 0.5:
+        from sklearn.model_selection import StratifiedGroupKFold
+
+        split = StratifiedGroupKFold(folds, shuffle=True, random_state=int(random.integers(2**31)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a class with fewer rows than folds
+            if np.bincount(y).max() >= folds:
+                rows: Array = next(split.split(y, y, of))[1]
+                return rows
+    order = random.permutation(len(names))
+    ends = np.cumsum(np.bincount(of)[order])
+    chosen = order[: max(1, min(int(np.searchsorted(ends, share * len(y))) + 1, len(names) - 1))]
+    return np.flatnonzero(np.isin(of, chosen))

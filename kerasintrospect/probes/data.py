@@ -1,0 +1,137 @@
+"""What a probe reads: activations with one label per row, checked once; or their sums alone."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError, InputTypeError
+from ..matrices import matrix
+from ..statistics import Statistics
+from ..vectors import widened
+
+__all__ = ["Array", "ProbeData", "activations", "checked_labels"]
+
+Array = npt.NDArray[Any]
+
+
+class ProbeData:
+    """Activations and labels that passed all checks.
+
+    Args:
+        X: (n, units) activations, or `Statistics` with sums per label.
+        y: (n,) labels; None with `Statistics`.
+        regression: Whether the labels are values; None reads it off their type.
+
+    Attributes:
+        X: (n, units) float32 or float64, never to be written to; no rows where only sums are known.
+        y: (n,) int64 places in `classes`, or float64 values; empty where only sums are known.
+        classes: The classes, sorted; None for values.
+        only_sums: Whether no more than sums are known.
+        low, high: (units,) the least and the greatest activation.
+        constant: (units,) bool: units that are the same in every row.
+    """
+
+    def __init__(self, X: Any, y: Any, regression: bool | None = None) -> None:
+        self.classes: list[Any] | None
+        self.only_sums = isinstance(X, Statistics)
+        if isinstance(X, Statistics):
+            self._from_sums(X, y)
+        else:
+            self.X = activations(X)
+            self.y, self.classes = checked_labels(y, len(self.X), regression)
+            self.low, self.high = self.X.min(0), self.X.max(0)
+        self.constant: Array = self.high == self.low
+
+    def _from_sums(self, found: Statistics, y: Any) -> None:
+        if y is not None:
+            raise InputError("Statistics know the labels of their rows. Received: Statistics and y. Leave out y.")
+        known = np.flatnonzero(found.counts)
+        if len(known) < 2:
+            raise InputError("A ranking needs rows of at least two classes. Received: Statistics with rows of "
+                             f"{len(known)}. Add rows with labels: statistics.add(X, y).")  # fmt: skip
+        if not np.isfinite(found.squares).all():
+            raise InputError("Sums have to be finite. Received: Statistics of activations with NaN or infinity in units "
+                             f"{np.flatnonzero(~np.isfinite(found.squares))[:5].tolist()}.")  # fmt: skip
+        self.classes = [found.classes[of] for of in known]
+        self._sums = found.class_means[known], found.counts[known], found.variances
+        self.low, self.high = found.minima, found.maxima
+        self.X, self.y = np.empty((0, found.units)), np.empty(0, np.int64)
+
+    def __len__(self) -> int:
+        return int(self.counts.sum()) if self.only_sums else len(self.X)
+
+    @property
+    def units(self) -> int:
+        return len(self.low)
+
+    @cached_property
+    def counts(self) -> Array:
+        """(classes,) rows of each class."""
+        return self._sums[1] if self.only_sums else np.bincount(self.y)
+
+    @cached_property
+    def means(self) -> Array:
+        """(classes, units) float64, the mean activation of each class."""
+        if self.only_sums:
+            return self._sums[0]
+        return np.stack([self.X[self.y == of].mean(0, dtype=np.float64) for of in range(len(self.counts))])
+
+    @cached_property
+    def deviations(self) -> Array:
+        """(units,) standard deviation over all rows; 1 for a unit that is constant."""
+        found = np.sqrt(self._sums[2]) if self.only_sums else self.X.std(0, dtype=np.float64)
+        return np.where(self.constant | (found == 0), 1.0, found)
+
+
+def activations(X: Any) -> Array:
+    """X checked, as float32 or float64, not copied where it is that."""
+    values = widened(matrix(X))
+    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+
+
+def checked_labels(y: Any, n: int, regression: bool | None = None) -> tuple[Array, list[Any] | None]:
+    """Labels as places in the sorted classes, and the classes; or values and None.
+
+    Raises:
+        InputError: if there is not one label for each of the n rows, all are the same, one is NaN, or they are whole numbers
+            in floats, which may be classes as well as values.
+        InputTypeError: if they are neither numbers nor strings nor bools.
+    """
+    labels = np.asarray(y) if isinstance(y, np.ndarray) or y is None else np.asarray(list(y))
+    if labels.ndim != 1 or len(labels) != n:
+        raise InputError(f"`y` has to hold one label for each of the {n} rows of activations. "
+                         f"Received: {'y=None' if y is None else f'shape={labels.shape}'}.")  # fmt: skip
+    if labels.dtype.kind not in "biufUSO" or (labels.dtype.kind == "O" and not all(isinstance(v, str) for v in labels)):
+        odd = next((v for v in labels.tolist() if not isinstance(v, str)), labels.dtype)
+        raise InputTypeError("Labels have to be ints, strings or bools for classes, floats for values. "
+                             f"Received: {odd!r} (of type {type(odd).__name__}).")  # fmt: skip
+    if _are_values(labels, regression):
+        values: Array = labels.astype(np.float64)
+        if values.min() == values.max():
+            raise InputError(f"Values to probe for have to differ. Received: {n} times {values[0]:g}.")
+        return values, None
+    classes, ids = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise InputError(f"A probe needs labels of at least two classes. Received: {n} times {classes.tolist()[0]!r}.")
+    return ids.astype(np.int64), classes.tolist()
+
+
+def _are_values(labels: Array, regression: bool | None) -> bool:
+    if labels.dtype.kind == "f":
+        if not np.isfinite(labels).all():
+            at = int(np.flatnonzero(~np.isfinite(labels))[0])
+            raise InputError(f"Labels have to be finite. Received: y[{at}]={labels[at]}. Drop rows without a label.")
+        if regression is None and (labels == np.round(labels)).all():
+            raise InputError("Floats that are whole numbers may be classes or values. Received: y of dtype "
+                             f"{labels.dtype}. For classes give y.astype(int), for values regression=True.")  # fmt: skip
+        if regression is False and (labels != np.round(labels)).any():
+            raise InputError("Labels with fractions are values, not classes. Received: regression=False. "
+                             "For classes put them into bins: numpy.digitize(y, edges).")  # fmt: skip
+        return regression is not False
+    if regression and labels.dtype.kind not in "iu":
+        raise InputError(f"Values have to be numbers. Received: regression=True and y of dtype {labels.dtype}.")
+    return bool(regression)
