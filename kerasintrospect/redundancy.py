@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .errors import InputError
 from .matrices import constant_units, matrix
+from .statistics import Gram
 
 if TYPE_CHECKING:
     import pandas
@@ -172,7 +173,7 @@ class Pairs:
 
 def correlated(X: Any, absolute: bool) -> tuple[Pairs, Array, Array]:
     """(1 - |r| of all pairs of units that are not constant, those units, the constant ones)."""
-    if hasattr(X, "correlation"):
+    if isinstance(X, Gram):
         return _from_gram(X, absolute)
     values = matrix(X)
     same = constant_units(values)
@@ -190,15 +191,20 @@ def correlated(X: Any, absolute: bool) -> tuple[Pairs, Array, Array]:
     return pairs, units, np.flatnonzero(same)
 
 
-def _from_gram(gram: Any, absolute: bool) -> tuple[Pairs, Array, Array]:
+def _from_gram(gram: Gram, absolute: bool) -> tuple[Pairs, Array, Array]:
+    if gram.count < 2:
+        raise InputError(f"A Gram matrix of at least two rows is needed. Received: {gram.count} rows. Add more: gram.add(X).")
+    units = _varying(gram.constant)
     whole = gram.correlation()
-    same = ~np.isfinite(np.diagonal(whole)) | (np.diagonal(whole) == 0)
-    units = _varying(same)
+    bad = np.flatnonzero(~np.isfinite(gram.means))
+    if len(bad):
+        raise InputError(f"The Gram matrix has seen NaN or infinity. Received: units {bad[:5].tolist()} that hold some. Add "
+                         "rows of finite numbers only.")  # fmt: skip
     m = len(units)
     pairs = Pairs(np.empty(m * (m - 1) // 2), m)
     for start in range(0, m, BLOCK):
         _fill(pairs, whole[np.ix_(units[start : start + BLOCK], units[start:])], start, absolute)
-    return pairs, units, np.flatnonzero(same)
+    return pairs, units, np.flatnonzero(gram.constant)
 
 
 def _varying(same: Array) -> Array:

@@ -9,19 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 
 import kerasintrospect as ki
+from kerasintrospect.statistics import Gram
 
 CASES = {case["id"]: case for case in json.loads((Path(__file__).parent / "reference/neurox.json").read_text())["cases"]}
-
-
-class Sums:
-    """What a streamed Gram matrix shows of itself."""
-
-    def __init__(self, X):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            self.r = np.corrcoef(X.T)
-
-    def correlation(self):
-        return self.r.copy()
 
 
 def planted(seed=0, n=400, spread=0.3):
@@ -107,10 +97,20 @@ def test_large_means_cost_no_digits():
 
 def test_sums_are_as_good_as_rows():
     X, _ = planted(3, 100, 0.9)
-    X = np.insert(X, 5, 2.0, axis=1)
-    rows, sums = ki.cluster_neurons(X, 0.6), ki.cluster_neurons(Sums(X), 0.6)
+    X = np.insert(X, 5, 0.1, axis=1)
+    gram = Gram(61)
+    for batch in np.array_split(X, 9):
+        gram.add(batch)
+    rows, sums = ki.cluster_neurons(X, 0.6), ki.cluster_neurons(gram, 0.6)
     assert np.array_equal(rows.labels, sums.labels) and rows.constant.tolist() == sums.constant.tolist() == [5]
     assert np.array_equal(rows.representatives, sums.representatives)
+
+
+def test_sums_of_nothing_and_of_nan():
+    with pytest.raises(ki.InputError, match="two rows.*1 rows"):
+        ki.cluster_neurons(Gram(3).add(np.ones((1, 3))))
+    with pytest.raises(ki.InputError, match=r"NaN or infinity.*units \[1\]"), np.errstate(invalid="ignore"):
+        ki.cluster_neurons(Gram(3).add([[1, np.nan, 2], [2, 3, 4]]))
 
 
 def test_the_representative_has_the_highest_mean_correlation():

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_clusters", "plot_factors"]
+__all__ = ["plot_clusters", "plot_factors", "plot_selection"]
 
 _BLUE, _ORANGE, _GRAY = "#1f6fb4", "#c8600a", "#7a7a7a"
 
@@ -83,4 +83,31 @@ def plot_factors(values: Any, tokens: Any = None) -> "Figure":
     if tokens is not None:
         axis.set_xticks(range(count), [str(token).replace("$", r"\$") for token in tokens], rotation=90)
     _dress(axis, "factors by token" if tokens is not None else "factors by row")
+    return figure
+
+
+def plot_selection(selection: Any) -> "Figure":
+    """Validation score by layers and by number of neurons, with what had to be reached.
+
+    Args:
+        selection: `NeuronSelection`.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    names = list(selection.layers)
+    left.plot(range(len(names)), list(selection.layers.values()), marker="o", ms=4, color=_BLUE)
+    left.set_xticks(range(len(names)), [name.replace("$", r"\$") for name in names], rotation=90)
+    left.set(ylabel="validation score", xlabel="all sites up to")
+    sizes = sorted(selection.sizes)
+    right.plot(sizes, [selection.sizes[k] for k in sizes], marker="o", ms=4, color=_BLUE, label="the best of the clusters")
+    right.plot(len(selection), selection.sizes[len(selection)], "o", ms=9, mfc="none", color=_ORANGE, label="selected")
+    oracle = selection.stages[0]
+    right.plot(oracle["neurons"], oracle["validation"], "s", ms=5, color=_GRAY, label="all neurons")
+    right.axhline(selection.floor, color=_ORANGE, lw=1, ls="--", label="to be reached")
+    right.set(xscale="log", xlabel="neurons")
+    right.legend(fontsize=8, frameon=False)
+    _dress(left, f"layers: {len(selection.sites)} of {oracle['sites']} sites are enough")
+    _dress(right, f"neurons: {len(selection)} of {oracle['neurons']} are enough")
     return figure
