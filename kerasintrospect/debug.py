@@ -25,7 +25,8 @@ from .verdicts import KINDS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .introspector import Introspector, Predictions
+    from .activations import Predictions
+    from .introspector import Introspector
 
 __all__ = ["DebugReport", "debug"]
 

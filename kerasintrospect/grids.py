@@ -99,7 +99,7 @@ def patch_grid(
                          "Choose texts that differ in words of as many tokens.")  # fmt: skip
     places = _places(runner, sites, arranged.width)
     leaves, mask = arranged.take(np.arange(2), runner.trims(arranged))
-    chosen = output.targets(target, 1, lambda: _said(runner, output, arranged)[1:])
+    chosen = output.targets(target, 1, lambda: runner.outputs(arranged, output.predict)[1:].argmax(-1))
     scores = _scores(runner, output, arranged, leaves, np.asarray(mask), places, chosen, score)
     rows = arranged.encoded.rows()
     names = [row.tokens for row in rows] if rows is not None else [tuple(map(str, range(scores[2:].size // len(places))))] * 2
@@ -118,13 +118,6 @@ def _places(runner: Runner, sites: Sequence[Site] | None, width: int | None) -> 
     if not fits:
         raise InputError("No layer of the model gives one vector per token.")
     return fits
-
-
-def _said(runner: Runner, output: Output, arranged: Any) -> np.ndarray:
-    found = np.zeros(len(arranged), int)
-    for rows, scores, _ in runner.forward(arranged, output=output.predict):
-        found[rows] = scores.numpy().argmax(-1)
-    return found
 
 
 def _scores(

@@ -155,11 +155,8 @@ def _says(runner: Runner, output: Output, arranged: Arranged) -> np.ndarray | No
     """(n,) predicted classes, -1 for NaN; None if the model gives no classes, or one per position."""
     if len(output.shape) != 2 or (output.kind == "raw" and output.shape[-1] == 1):
         return None
-    said = np.full(len(arranged), -1)
-    for rows, scores, _ in runner.forward(arranged, output=output.predict):
-        found = scores.numpy()
-        said[rows] = np.where(np.isfinite(found).all(-1), found.argmax(-1), -1)
-    return said
+    scores = runner.outputs(arranged, output.predict)
+    return np.where(np.isfinite(scores).all(-1), scores.argmax(-1), -1)
 
 
 def _of_rows(said: np.ndarray | None, documents: Sequence[int] | None) -> np.ndarray | None:

@@ -178,11 +178,7 @@ class _Source:
 
     def predict(self, arranged: Arranged) -> np.ndarray:
         """(n, classes) probabilities, or the output of a regression."""
-        found = [np.zeros(0, np.float32)] * len(arranged)
-        for rows, scores, _ in self.runner.forward(arranged, output=self.output.predict):
-            for i, row in zip(rows, scores.numpy(), strict=True):
-                found[i] = row
-        return np.stack(found)
+        return self.runner.outputs(arranged, self.output.predict)
 
     def targets(self, arranged: Arranged, labels: Any, name: str) -> np.ndarray:
         """(n,) class ids, (n, classes) several labels, or (n,) or (n, units) numbers."""

@@ -1,142 +1,34 @@
-"""The wrapped model: a facade whose methods are one call each."""
+"""The questions to a wrapped model: a facade whose methods are one call each."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from . import indexing
-from .activations import Activations, Predictions
 from .attribution.base import Attributions, attribute
 from .comparison import SiteComparison, compare_sites
 from .effects import AblationCurve, NeuronEffects, ablation_curve, neuron_effects
-from .errors import InputError, KerasIntrospectWarning
+from .exporting import export
 from .grids import PatchGrid, patch_grid
 from .influence import Influence, influence
-from .inputs import Arranged
-from .interventions.base import Intervention, edits_of
+from .interventions.base import Intervention
 from .neighbors import NeighborIndex
-from .outputs import Output, Target, describe_output
-from .runs import Runner
-from .sites import Site, SiteTable
-from .submodels import Tail, truncate
-from .weights import named
+from .outputs import Target
+from .sites import Site
+from .store import ActivationStore
+from .wrapped import Wrapped
 
 if TYPE_CHECKING:
     from .audit import Audit
     from .debug import DebugReport
 
-__all__ = ["Introspector", "Predictions"]
-
-POOLS = ("mean", "max", "first", "last", None)
+__all__ = ["Introspector"]
 
 
-class Introspector:
-    """A wrapped model. Made by `wrap`."""
-
-    def __init__(self, runner: Runner, class_names: Sequence[str] | None, output: int | str | None) -> None:
-        self._runner, self._choice = runner, output
-        self._names = None if class_names is None else list(class_names)
-        self._output: Output | None = None
-
-    @property
-    def model(self) -> Any:
-        """The user's model."""
-        return self._runner.adapter.model
-
-    @property
-    def family(self) -> str:
-        """`"keras"` or `"tf_keras"`; `"tensorflow"` for SavedModels, TF Lite and functions."""
-        return self._runner.adapter.family
-
-    @property
-    def class_names(self) -> list[str] | None:
-        """The class names that were given to `wrap`."""
-        return self._names
-
-    def describe(self) -> dict[str, Any]:
-        """Name, family, kind, number of parameters, embedding site, text front and length of the model."""
-        embeddings = self._runner.scan().embeddings()
-        front = self._runner.front
-        return {
-            "name": self._runner.adapter.name,
-            "family": self.family,
-            "kind": self._runner.adapter.kind,
-            "parameters": self._runner.adapter.parameters(),
-            "embedding_site": ", ".join(map(str, embeddings)) or None,
-            "text_front": None if front is None else type(front).__name__.removesuffix("Front"),
-            "max_length": None if front is None else front.max_length,
-        }
-
-    def sites(self, inputs: Any = None) -> SiteTable:
-        """Every place where an activation can be read or written, from one shape-only trace.
-
-        Args:
-            inputs: One batch, for models that do not know yet what they take; ignored otherwise.
-        """
-        return self._runner.scan(None if inputs is None else self._runner.encode(inputs).inputs).table
-
-    def predict(self, inputs: Any, edits: Mapping[str, Any] | None = None) -> Predictions:
-        """Class scores.
-
-        Args:
-            inputs: A list of str (or of pairs of str, for models that read two texts), or what the model takes.
-            edits: Per site what takes the place of its activation: `ki.ablate(...)`, `ki.patch(...)`, `ki.steer(...)` or a
-                list of them; a function of the tensor; or a number or array that is broadcast to it.
-
-        Returns:
-            `Predictions` with `.scores` (n, classes) float32 and `.labels` (n,) int.
-
-        Raises:
-            InputError: if weights hold NaN; it names them.
-        """
-        arranged, output = self._arrange(inputs), self._find_output()
-        changes = edits_of(self._runner, arranged, {self._site(site): value for site, value in (edits or {}).items()})
-        found = [np.zeros(0)] * len(arranged)
-        for rows, scores, _ in self._runner.forward(arranged, edits=changes, output=output.predict):
-            for i, row in zip(rows, scores.numpy(), strict=True):
-                found[i] = row
-        scores = np.stack(found)
-        if not np.isfinite(scores).all():
-            self._explain_nan(scores)
-        return Predictions(scores, output.kind, output.class_names, arranged.encoded.texts)
-
-    def truncate(self, site: str) -> Any:
-        """The model up to a site, as a model of its own family; the weights are shared.
-
-        Functional and Sequential graphs (nested and shared layers included) give a functional model that can be saved
-        and loaded; subclassed models give one with `call`, `predict` and `export`.
-        """
-        return truncate(self._runner, self._site(site, inside=True))
-
-    def tail(self, site: str) -> Tail:
-        """The model behind a site: `tail(site)(truncate(site)(x)) == model(x)`.
-
-        Raises:
-            CutError: if the site is no cut of the graph; it names what leads round it.
-        """
-        return Tail(self._runner, self._site(site, inside=True))
-
-    def activations(self, inputs: Any, sites: str | Sequence[str], pool: str | None = None) -> Activations:
-        """What goes through the sites, in one forward pass without what lies behind the last of them.
-
-        Args:
-            inputs: A list of str, or what the model takes.
-            sites: One address or several.
-            pool: `"mean"`, `"max"`, `"first"` or `"last"` over the positions that are no padding; None keeps them.
-
-        Returns:
-            `Activations`: `acts[site]` of shape (n, units), or (n, tokens, units) padded with 0.
-        """
-        if pool not in POOLS:
-            raise InputError(f"pool is one of {', '.join(map(repr, POOLS))}. Received: pool={pool!r}")
-        arranged = self._arrange(inputs)
-        names = [sites] if isinstance(sites, (str, Site)) else list(sites)
-        return self._runner.activations(arranged, {str(name): self._site(name) for name in names}, pool)
+class Introspector(Wrapped):
+    """A wrapped model and the questions to it. Made by `wrap`."""
 
     def attribute(
         self,
@@ -232,6 +124,24 @@ class Introspector:
         named_classes = self._names is not None
         return compare_sites(self._runner, self._find_output(), texts, labels, sites, named=named_classes, **options)
 
+    def export(
+        self, inputs: Any, path: str | os.PathLike[str], sites: str | Sequence[str], labels: Any = None, unit: str = "example",
+        pool: str = "mean", dtype: str = "float16", overwrite: bool = False,
+    ) -> ActivationStore:
+        """Activations of all texts at all sites into a folder, in one pass; see `kerasintrospect.exporting.export`.
+
+        Args:
+            inputs: A list of str, what the model takes, or `Tagged` words.
+            path: The folder. An export of the same that was killed goes on there.
+            sites: One address or several.
+            labels: One per text; None for none, and for `Tagged`, which has them.
+            unit: `"example"`, `"word"` or `"token"` for one row each.
+            pool: Over the tokens of a text or word: `"mean"`, `"max"`, `"first"` or `"last"`.
+            dtype: `"float16"` or `"float32"`.
+            overwrite: Whether a store that is there may go.
+        """
+        return export(self._runner, self._arrange, inputs, path, sites, labels, unit, pool, dtype, overwrite)
+
     def neuron_effects(
         self, inputs: Any, site: str, labels: Any = None, edit: Intervention | None = None, greedy: int = 0
     ) -> NeuronEffects:
@@ -260,31 +170,3 @@ class Introspector:
         from .audit import audit
 
         return audit(self, train_texts, train_labels, test_texts, test_labels, **options)
-
-    def _arrange(self, inputs: Any) -> Arranged:
-        if isinstance(inputs, Arranged):
-            return inputs
-        arranged = self._runner.arrange(inputs)
-        if arranged.encoded.texts is not None and arranged.mask is not None:
-            empty = np.flatnonzero(~arranged.mask.any(1))
-            if len(empty):
-                warnings.warn(f"{len(empty)} texts hold no token that the model can see, the first at position {empty[0]}: "
-                              "what it says of them is its answer to nothing.", KerasIntrospectWarning, stacklevel=3)
-        return arranged
-
-    def _site(self, address: str | Site, inside: bool = False) -> Site:
-        return self._runner.site(address, inside)
-
-    def _find_output(self) -> Output:
-        if self._output is None:
-            self._output = describe_output(self._runner.scan(), self._runner.adapter, self._names, self._choice)
-        return self._output
-
-    def _explain_nan(self, scores: np.ndarray) -> None:
-        floats = ((name, value) for name, value in named(self._runner.adapter) if value.dtype.kind == "f")
-        broken = [name for name, value in floats if not np.isfinite(value).all()]
-        rows = np.flatnonzero(~np.isfinite(scores).reshape(len(scores), -1).all(1))
-        if broken:
-            raise InputError(f"The model gives NaN, because these weights hold NaN or infinity: {', '.join(broken[:5])}.")
-        warnings.warn(f"The model gives NaN for {len(rows)} examples, the first at position {rows[0]}, though its weights "
-                      "are finite (a mean over no token?): their label is -1.", KerasIntrospectWarning, stacklevel=3)

@@ -20,14 +20,13 @@ from .activations import Activations
 from .adapters.base import Adapter
 from .adapters.boxes import closed
 from .errors import InputError
-from .fronts.base import Encoded, Front, check_texts, fronts, is_text
+from .fronts.base import Encoded, Front, by_words, check_texts, fronts, is_text
 from .inputs import Arranged, arrange, gather, stretches
 from .jit import loops
 from .pooling import join, pooled
 from .scan import Scan
 from .sites import Site, parse
 from .taps import Edit, Fed
-from .text import NOWHERE, TokenRow, words
 from .tracing import Tracer
 
 __all__ = ["Runner"]
@@ -100,7 +99,7 @@ class Runner:
         if self.front is None:
             self._find_front(texts)
         found = Encoded(np.array(texts, object), None, texts) if self.front is None else self.front.encode(texts)
-        return _by_words(found, texts) if self._is_closed else found
+        return by_words(found, texts) if self._is_closed else found
 
     def find_front(self) -> None:
         """Looks for a text front inside the model, which is otherwise done when the first text comes."""
@@ -167,13 +166,13 @@ class Runner:
             short = arranged.shorter()[:16]  # equal outputs of rows that lose nothing would show nothing
             if not len(short) or not self.scan().embeddings():  # noise can be put in place of looked-up padding only
                 return False
-            full = self._outputs(arranged, short, False)
-            others = (self._outputs(arranged, short, True), self._outputs(arranged, short, False, noise=True))
+            full = self._some_outputs(arranged, short, False)
+            others = (self._some_outputs(arranged, short, True), self._some_outputs(arranged, short, False, noise=True))
             self._trims = all(other is not None and all(map(_close, full or (), other)) for other in others)
             _LOG.info("cutting padding %s the outputs", "keeps" if self._trims else "changes")
         return self._trims
 
-    def _outputs(self, arranged: Arranged, rows: np.ndarray, trim: bool, noise: bool = False) -> list[np.ndarray] | None:
+    def _some_outputs(self, arranged: Arranged, rows: np.ndarray, trim: bool, noise: bool = False) -> list[np.ndarray] | None:
         """The outputs of some rows; with noise in the embeddings of the padding, since a maximum may ignore it by chance."""
         import tensorflow as tf
 
@@ -226,6 +225,16 @@ class Runner:
             found = self.tracer.ask(("forward", tuple(reads), pool, output, changes), body, arranged, asked)
             yield rows, found[0], found[1]
 
+    def outputs(
+        self, arranged: Arranged, compute: Callable[[Any], Any], edits: Mapping[Site, Edit | Fed] | None = None
+    ) -> np.ndarray:
+        """(n, ...) what is computed of the model's outputs, in the order of the examples."""
+        found = [np.zeros(0, np.float32)] * len(arranged)
+        for rows, values, _ in self.forward(arranged, edits=edits, output=compute):
+            for i, row in zip(rows, values.numpy(), strict=True):
+                found[i] = row
+        return np.stack(found)
+
     def activations(self, arranged: Arranged, sites: Mapping[str, Site], pool: str | None) -> Activations:
         """The record of one forward pass; see `Introspector.activations`."""
         parts: list[tuple[np.ndarray, dict[str, np.ndarray]]] = []
@@ -258,19 +267,6 @@ class Runner:
             for chunk in chunks:
                 yield chunk
                 bar.update(len(chunk[0]))
-
-def _by_words(encoded: Encoded, texts: Sequence[str]) -> Encoded:
-    """Texts with their words for tokens, if nobody says where tokens stand: what a black box makes of a text is unknown."""
-    rows = [] if encoded.describe is None else encoded.describe(range(min(len(texts), 8)))
-    if any(span != NOWHERE for row in rows for span in row.spans):
-        return encoded
-
-    def describe(chosen: Sequence[int]) -> list[TokenRow]:
-        spans = [words(texts[i]) for i in chosen]
-        return [TokenRow(tuple(texts[i][a:b] for a, b in row), tuple(row)) for i, row in zip(chosen, spans, strict=True)]
-
-    return Encoded(encoded.inputs, None, texts, describe)
-
 
 def _noisy(value: Any, mask: Any) -> Any:
     """The activation with other vectors at the padding."""

@@ -61,11 +61,7 @@ class Job:
 
     @cached_property
     def _probabilities(self) -> np.ndarray:
-        parts = [np.zeros(0)] * len(self.arranged)
-        for rows, found, _ in self.runner.forward(self.arranged, output=self.output.predict):
-            for i, row in zip(rows, found.numpy(), strict=True):
-                parts[i] = row
-        return np.stack(parts)
+        return self.runner.outputs(self.arranged, self.output.predict)
 
     def predicted(self) -> np.ndarray:
         """(n,) the predicted class."""
