@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["NeuronClusters", "Pairs", "cluster_neurons", "correlated"]
 
 Array = npt.NDArray[Any]
-BLOCK = 512  # units that are multiplied with all others in one go
-CELLS = 400  # the most that a picture has on a side
+BLOCK = 1024  # units that are multiplied with all others in one go
+CELLS, PER_CELL = 400, 4  # the most that a picture has on a side, and how many units a cell is drawn from
 EQUAL = 6  # digits: what is nearer is a tie
 
 
@@ -161,9 +161,13 @@ class Pairs:
         return found
 
     def cells(self, order: Array) -> Array:
-        """At most 400 x 400 float32 means of 1 - value, things in this order."""
-        m, side = self.m, min(self.m, CELLS)
-        edges = np.linspace(0, m, side + 1).astype(int)
+        """At most 400 x 400 float32 means of 1 - value, things in this order; of more than 1600 four each stand for a cell."""
+        side = min(self.m, CELLS)
+        edges = np.linspace(0, self.m, side + 1).astype(int)
+        if self.m > PER_CELL * side:
+            inside = np.arange(PER_CELL) / PER_CELL
+            order = order[(edges[:-1, None] + inside * np.diff(edges)[:, None]).astype(int).ravel()]
+            edges = np.arange(side + 1) * PER_CELL
         found = np.empty((side, side), np.float32)
         for row, (start, stop) in enumerate(zip(edges, edges[1:], strict=False)):
             sums = np.add.reduceat(1 - self.between(order[start:stop], order), edges[:-1], axis=1)
@@ -178,17 +182,38 @@ def correlated(X: Any, absolute: bool) -> tuple[Pairs, Array, Array]:
     values = matrix(X)
     same = constant_units(values)
     units = _varying(same)
-    wide = np.float64 if values.dtype == np.float64 else np.float32
     m = len(units)
-    pairs = Pairs(np.empty(m * (m - 1) // 2), m)
+    pairs, scale = Pairs(np.empty(m * (m - 1) // 2), m), _Scale(values, units)
     for start in range(0, m, BLOCK):
-        left = _standardised(values[:, units[start : start + BLOCK]], wide)
-        strip = np.empty((left.shape[1], m - start))
+        left = scale.block(start)
+        strip = np.empty((left.shape[1], m - start), left.dtype)
         for at in range(start, m, BLOCK):
-            right = left if at == start else _standardised(values[:, units[at : at + BLOCK]], wide)
-            strip[:, at - start : at - start + BLOCK] = left.T @ right
+            strip[:, at - start : at - start + BLOCK] = left.T @ (left if at == start else scale.block(at))
         _fill(pairs, strip, start, absolute)
     return pairs, units, np.flatnonzero(same)
+
+
+class _Scale:
+    """Columns with mean 0 and length 1, a block at a time: never a second copy of all activations."""
+
+    def __init__(self, values: Array, units: Array) -> None:
+        self.values, self.units = values, units
+        self.dtype = np.float64 if values.dtype == np.float64 else np.float32
+        self.peaks, self.means, self.norms = (np.empty(len(units)) for _ in range(3))
+        for start in range(0, len(units), BLOCK):
+            part = slice(start, start + BLOCK)
+            wide = values[:, units[part]].astype(np.float64)
+            self.peaks[part] = np.abs(wide).max(0)  # so that no square overflows
+            wide /= self.peaks[part]
+            self.means[part] = wide.mean(0)
+            self.norms[part] = np.linalg.norm(wide - self.means[part], axis=0)
+
+    def block(self, start: int) -> Array:
+        part = slice(start, start + BLOCK)
+        wide = self.values[:, self.units[part]] / self.peaks[part]
+        wide -= self.means[part]
+        wide /= self.norms[part]
+        return wide.astype(self.dtype, copy=False)
 
 
 def _from_gram(gram: Gram, absolute: bool) -> tuple[Pairs, Array, Array]:
@@ -214,15 +239,6 @@ def _varying(same: Array) -> Array:
         raise InputError(f"Clusters take units that vary. Received: {len(same)} units, each with one value in every row. Give "
                          "more texts, or another site.")  # fmt: skip
     return np.flatnonzero(~same)
-
-
-def _standardised(block: Array, dtype: Any) -> Array:
-    """Columns of mean 0 and length 1."""
-    wide = block.astype(np.float64)
-    wide -= wide.mean(0)
-    wide /= np.abs(wide).max(0)  # so that no square overflows
-    wide /= np.linalg.norm(wide, axis=0)
-    return wide.astype(dtype, copy=False)
 
 
 def _fill(pairs: Pairs, strip: Array, start: int, absolute: bool) -> None:

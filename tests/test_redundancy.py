@@ -207,7 +207,16 @@ def test_the_picture_shows_what_is_known(monkeypatch):
     r = np.abs(np.corrcoef(X.T))[np.ix_(clusters.order, clusters.order)]
     drawn = clusters.plot().axes[0].images[0].get_array()
     assert np.allclose(drawn, r, atol=1e-6)
-    monkeypatch.setattr("kerasintrospect.redundancy.CELLS", 12)
+    monkeypatch.setattr("kerasintrospect.redundancy.CELLS", 20)
     means = ki.cluster_neurons(X, 0.3).plot().axes[0].images[0].get_array()
-    assert np.allclose(means, r.reshape(12, 5, 12, 5).mean((1, 3)), atol=1e-6)
+    assert np.allclose(means, r.reshape(20, 3, 20, 3).mean((1, 3)), atol=1e-6)
     assert "12 clusters of 60 units" in clusters.plot().axes[1].texts[0].get_text()
+
+
+def test_the_picture_of_many_units_is_drawn_from_some_of_each_cell(monkeypatch):
+    X, _ = planted()
+    monkeypatch.setattr("kerasintrospect.redundancy.CELLS", 6)
+    clusters = ki.cluster_neurons(X, 0.3)
+    some = clusters.order[np.array([0, 2, 5, 7]) + 10 * np.arange(6)[:, None]].ravel()
+    r = np.abs(np.corrcoef(X.T))[np.ix_(some, some)]
+    assert np.allclose(clusters.cells, r.reshape(6, 4, 6, 4).mean((1, 3)), atol=1e-6)

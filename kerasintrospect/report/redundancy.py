@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_clusters", "plot_factors", "plot_selection"]
+__all__ = ["plot_clusters", "plot_factors", "plot_map", "plot_selection"]
 
 _BLUE, _ORANGE, _GRAY = "#1f6fb4", "#c8600a", "#7a7a7a"
 
@@ -53,7 +53,7 @@ def _draw_cells(figure: "Figure", axis: "Axes", clusters: Any) -> None:
     for start, stop in zip(edges, edges[1:], strict=False):
         if (stop - start) * side >= 8 * m:  # a frame that can be seen round what it frames
             axis.plot([start, stop, stop, start, start], [start, start, stop, stop, start], color=_BLUE, lw=0.8)
-    mean = "" if side == m else f", means over about {m / side:.0f} units a side"
+    mean = "" if side == m else f", about {m / side:.0f} a cell"
     axis.set(xlabel="units in the order of the tree", xlim=(0, m), ylim=(m, 0))
     _dress(axis, f"correlation of {m} units{mean}")
 
@@ -110,4 +110,34 @@ def plot_selection(selection: Any) -> "Figure":
     right.legend(fontsize=8, frameon=False)
     _dress(left, f"layers: {len(selection.sites)} of {oracle['sites']} sites are enough")
     _dress(right, f"neurons: {len(selection)} of {oracle['neurons']} are enough")
+    return figure
+
+
+def plot_map(points: Any, colors: Any = None) -> "Figure":
+    """Units as points.
+
+    Args:
+        points: (units, 2).
+        colors: (units,) numbers, or labels (of at most ten kinds with a legend), or None.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    axis = figure.subplots()
+    given = None if colors is None else np.asarray(colors)
+    size = float(np.clip(4000 / max(len(points), 1), 2, 30))
+    if given is not None and given.dtype.kind == "f":
+        figure.colorbar(axis.scatter(points[:, 0], points[:, 1], size, given, cmap="viridis"), ax=axis, shrink=0.85)
+    elif given is None:
+        axis.scatter(points[:, 0], points[:, 1], size, color=_BLUE)
+    else:
+        kinds, ids = np.unique(given, return_inverse=True)
+        for kind in range(len(kinds)):
+            those = points[ids == kind]
+            label = str(kinds[kind]).replace("$", r"\$")
+            axis.scatter(those[:, 0], those[:, 1], size, color=f"C{kind % 10}", label=label)
+        if len(kinds) <= 10:
+            axis.legend(fontsize=8, frameon=False)
+    axis.set(xticks=[], yticks=[])
+    _dress(axis, f"{len(points)} units by correlation (UMAP)")
     return figure
