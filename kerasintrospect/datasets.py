@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError, InputTypeError
+from .errors import InputError, InputTypeError, KerasIntrospectError
 from .vectors import widened
 
 __all__ = [
@@ -88,7 +88,7 @@ def readable(folder: str | os.PathLike[str], required: str) -> Iterator[None]:
     """Says in one sentence that a folder holds nothing that can be read."""
     try:
         yield
-    except InputError:
+    except KerasIntrospectError:
         raise
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Lance's, of a damaged file

@@ -200,7 +200,7 @@ class ActivationStore:
         if self.spans is not None:
             held |= {"start": self.spans[:, 0], "end": self.spans[:, 1]}
         if self.texts is not None:
-            held["text"] = self.texts
+            held["text"] = pandas.Series(self.texts, dtype=object)  # the strings of Arrow take no half characters
         if self.labels is not None:
             held["label"] = self.labels
         return pandas.DataFrame(held)

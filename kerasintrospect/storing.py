@@ -228,7 +228,9 @@ class Making:
         if not np.isnan(value) and values.dtype == np.float16:
             raise InputError('The activations do not fit into float16, which ends at 65504: use dtype="float32". '
                              f"Received: {place}.")  # fmt: skip
-        raise InputError(f"Activations are finite numbers. Received: {value} at {place}.")
+        said = stretch.columns.get("text")
+        shown = f", {datasets.short(repr(said[row]))}" if said is not None else ""
+        raise InputError(f"Activations are finite numbers. Received: {value} at {place}{shown}: leave it out.")
 
     def _append(self, stretch: Stretch) -> None:
         import lance
@@ -246,7 +248,8 @@ class Making:
         arrays: dict[str, Any] = {f"{i}.{name}": value for i, several in held for name, value in several.items()}
         np.savez(self.folder / sums, **arrays)
         data, version = self.folder / self._data, int(self._dataset.version)
-        paths = [*sorted((data / "data").iterdir()), *_manifest(data, version), self.folder / sums]
+        rows = [data / "data" / file.path for part in self._dataset.get_fragments() for file in part.data_files()]
+        paths = [*rows, *_manifest(data, version), self.folder / sums]
         known = {} if old is None else {name: facts for name, facts in old.files.items() if "_versions" not in name}
         self.facts = Facts(self._about, self._data, version, self._dataset.count_rows(), documents, self._total,
                            [one.units for one in self._statistics], sums, self._counts,
