@@ -44,9 +44,12 @@ if TYPE_CHECKING:
     from kerasintrospect.influence import Influence
     from kerasintrospect.interventions import Intervention, ablate, intervention_methods, patch, steer
     from kerasintrospect.introspector import Introspector
+    from kerasintrospect.mapping import NeuronMap, map_neurons
+    from kerasintrospect.layered import SiteProbes, probe_sites
     from kerasintrospect.neighbors import NeighborIndex, Neighbors
     from kerasintrospect.neurons import TopWords, top_words
     from kerasintrospect.probes import NeuronRanking, rank_neurons, ranking_methods
+    from kerasintrospect.probing import Probe, probe
     from kerasintrospect.rankings import Influences
     from kerasintrospect.redundancy import NeuronClusters, cluster_neurons
     from kerasintrospect.selecting import NeuronSelection, select_neurons
@@ -90,14 +93,17 @@ __all__ = [
     "NeuronEffects",
     "NeuronFactors",
     "NeuronHealth",
+    "NeuronMap",
     "NeuronRanking",
     "NeuronSelection",
     "PatchGrid",
     "Predictions",
+    "Probe",
     "Prototypes",
     "Similarity",
     "SiteComparison",
     "SiteError",
+    "SiteProbes",
     "SiteTable",
     "StaleIndexError",
     "Statistics",
@@ -119,9 +125,12 @@ __all__ = [
     "intervention_methods",
     "load_model",
     "load_store",
+    "map_neurons",
     "methods",
     "parse_formula",
     "patch",
+    "probe",
+    "probe_sites",
     "rank_neurons",
     "ranking_methods",
     "read_columns",
@@ -155,9 +164,12 @@ _ROOMS = {
     "influence": ("Influence",),
     "interventions": ("Intervention", "ablate", "intervention_methods", "patch", "steer"),
     "introspector": ("Introspector",),
+    "mapping": ("NeuronMap", "map_neurons"),
+    "layered": ("SiteProbes", "probe_sites"),
     "neighbors": ("NeighborIndex", "Neighbors"),
     "neurons": ("TopWords", "top_words"),
     "probes": ("NeuronRanking", "rank_neurons", "ranking_methods"),
+    "probing": ("Probe", "probe"),
     "rankings": ("Influences",),
     "redundancy": ("NeuronClusters", "cluster_neurons"),
     "selecting": ("NeuronSelection", "select_neurons"),
