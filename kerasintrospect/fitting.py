@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError
+from .search import singly
 
 __all__ = ["Fitted", "fit"]
 
@@ -82,7 +83,7 @@ def fit(
         scale = np.where(spread > 1e-7 * np.abs(mean), spread, 1.0)
     scaled = ((X - mean.astype(X.dtype)) / scale.astype(X.dtype)).astype(X.dtype)
     model = (_classifier if classify else _regressor)(len(X), l1, l2, seed, max_iter)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), singly():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(scaled, y)
     late = model.n_iter_ is not None and np.max(model.n_iter_) >= model.max_iter

@@ -40,8 +40,9 @@ def held_out(
     if not 0 < share < 1:
         raise InputError(f"The share that is held out has to be above 0 and below 1. Received: {share!r}.")
     random = np.random.default_rng(seed)
-    if documents is not None:
-        aside = _documents(y, share, random, np.asarray(documents), classes)
+    names, of = _named(documents, len(y))
+    if len(names) < len(y):
+        aside = _documents(y, share, random, names, of, classes)
     elif classes:
         aside = np.concatenate([_some(np.flatnonzero(y == of), share, random) for of in np.unique(y)])
     else:
@@ -65,11 +66,16 @@ def _some(rows: Array, share: float, random: np.random.Generator) -> Array:
     return random.permutation(rows)[:count]
 
 
-def _documents(y: Array, share: float, random: np.random.Generator, documents: Array, classes: bool) -> Array:
-    if documents.shape != y.shape:
-        raise InputError("`documents` has to name the document of each row. "
-                         f"Received: shape={documents.shape} for {len(y)} rows.")  # fmt: skip
-    names, of = np.unique(documents, return_inverse=True)
+def _named(documents: Sequence[Any] | Array | None, n: int) -> tuple[Array, Array]:
+    """The documents, and which of them each row is in; a row each where nobody says."""
+    given = np.arange(n) if documents is None else np.asarray(documents)
+    if given.shape != (n,):
+        raise InputError(f"`documents` has to name the document of each row. Received: shape={given.shape} for {n} rows.")
+    names, of = np.unique(given, return_inverse=True)
+    return names, of
+
+
+def _documents(y: Array, share: float, random: np.random.Generator, names: Array, of: Array, classes: bool) -> Array:
     folds = max(2, round(1 / share))
     if len(names) < folds:
         raise InputError(f"To hold out {share:g} of the documents takes at least {folds} of them. Received: {len(names)}.")

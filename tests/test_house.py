@@ -47,7 +47,7 @@ ORDER = [
     {"metrics", "labelled", "verdicts", "suspicion", "mapping", "selecting", "probing"},
     {"findings", "layered"},
     {"variants"},
-    {"indexing", "influence", "comparison", "effects", "grids", "wrapped"},
+    {"indexing", "influence", "comparison", "effects", "grids", "examining", "wrapped"},
     {"exporting"},
     {"introspector"},
     {"wrapping", "teachers"},
