@@ -47,7 +47,8 @@ class SiteProbes(Mapping[str, Probe]):
     def best(self) -> str:
         """The site with the best score on validation rows; the first of equals."""
         scores: dict[str, float] = {site: found.facts["validation_score"] for site, found in self.probes.items()}
-        return max(scores, key=scores.__getitem__)
+        best: str = max(scores, key=scores.__getitem__)
+        return best
 
     def to_frame(self) -> pandas.DataFrame:
         """A row per site: score, controls, how few neurons suffice, whether the ranking can be trusted."""
