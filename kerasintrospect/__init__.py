@@ -44,10 +44,11 @@ if TYPE_CHECKING:
     from kerasintrospect.influence import Influence
     from kerasintrospect.interventions import Intervention, ablate, intervention_methods, patch, steer
     from kerasintrospect.introspector import Introspector
-    from kerasintrospect.mapping import NeuronMap, map_neurons
     from kerasintrospect.layered import SiteProbes, probe_sites
+    from kerasintrospect.mapping import NeuronMap, map_neurons
     from kerasintrospect.neighbors import NeighborIndex, Neighbors
     from kerasintrospect.neurons import TopWords, top_words
+    from kerasintrospect.neurox import NeuroxActivations, read_neurox, write_neurox
     from kerasintrospect.probes import NeuronRanking, rank_neurons, ranking_methods
     from kerasintrospect.probing import Probe, probe
     from kerasintrospect.rankings import Influences
@@ -96,6 +97,7 @@ __all__ = [
     "NeuronMap",
     "NeuronRanking",
     "NeuronSelection",
+    "NeuroxActivations",
     "PatchGrid",
     "Predictions",
     "Probe",
@@ -135,6 +137,7 @@ __all__ = [
     "ranking_methods",
     "read_columns",
     "read_conllu",
+    "read_neurox",
     "select_neurons",
     "steer",
     "tagged",
@@ -142,6 +145,7 @@ __all__ = [
     "top_words",
     "vote",
     "wrap",
+    "write_neurox",
 ]
 
 _ROOMS = {
@@ -170,6 +174,7 @@ _ROOMS = {
     "neurons": ("TopWords", "top_words"),
     "probes": ("NeuronRanking", "rank_neurons", "ranking_methods"),
     "probing": ("Probe", "probe"),
+    "neurox": ("NeuroxActivations", "read_neurox", "write_neurox"),
     "rankings": ("Influences",),
     "redundancy": ("NeuronClusters", "cluster_neurons"),
     "selecting": ("NeuronSelection", "select_neurons"),

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from . import datasets
 from .errors import InputError, KerasIntrospectWarning, StaleIndexError
+from .projector import write_projector
 from .statistics import Gram, Statistics
 from .storing import Facts, read_facts, read_statistics
 
@@ -101,7 +102,7 @@ class ActivationStore:
             raise InputError(f"`batch_size` is at least 1. Received: batch_size={batch_size}.")
         start = 0
         with self._readable():
-            for batch in datasets.scan(self._dataset, [column for column, _ in columns], step):
+            for batch in datasets.scan(self._dataset, [*dict(columns)], step):
                 found = {name: datasets.vectors_of([batch.column(column)], units, "float32")
                          for name, (column, units) in zip(names, columns, strict=True)}  # fmt: skip
                 yield slice(start, start + len(batch)), found[sites] if isinstance(sites, str) else found
@@ -187,7 +188,9 @@ class ActivationStore:
                 raise InputError(f"The store has no labels. Received: label={label!r}.")
             keep &= np.isin(self.label_ids, self._wanted(label)) if self.classes is not None else np.isin(self.labels, label)
         if text is not None:
-            keep &= np.fromiter(map(_fits(text), self._needed(self.texts)), bool, len(self))
+            if self.texts is None:
+                raise InputError("The store was made of arrays, and holds no texts.")
+            keep &= np.fromiter(map(_fits(text), self.texts), bool, len(self))
         if document is not None:
             keep &= np.isin(self.documents, document)
         return np.flatnonzero(keep)
@@ -204,6 +207,19 @@ class ActivationStore:
         if self.labels is not None:
             held["label"] = self.labels
         return pandas.DataFrame(held)
+
+    def to_projector(self, folder: str | os.PathLike[str], site: str | Sequence[str], rows: Any = None) -> Path:
+        """Writes the vectors of a site, or of several, with texts and labels for the Embedding Projector of TensorBoard.
+
+        Args:
+            folder: Where to.
+            site: One address, or several.
+            rows: Some rows, as in `read`; browsers show some ten thousand.
+        """
+        frame = self.to_frame() if rows is None else self.to_frame().iloc[datasets.row_numbers(rows, len(self))]
+        sites = [site] if isinstance(site, str) else list(site)
+        vectors = {name: self.read(name, rows) for name in sites}
+        return write_projector(folder, vectors, {str(name): frame[name].tolist() for name in frame})
 
     def __repr__(self) -> str:
         state = "" if self.finished else f", {self._facts.documents} of {self._facts.total} documents so far"
@@ -235,11 +251,6 @@ class ActivationStore:
             return None
         with self._readable():
             return datasets.decoded(self._dataset.to_table(columns=[name]).column(name))
-
-    def _needed(self, texts: list[str] | None) -> list[str]:
-        if texts is None:
-            raise InputError("The store was made of arrays, and holds no texts.")
-        return texts
 
     def _wanted(self, label: Any) -> list[int]:
         several = [label] if isinstance(label, (str, bytes)) or not isinstance(label, Iterable) else list(label)

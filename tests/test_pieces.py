@@ -1,11 +1,15 @@
 """The arithmetic of spans over many texts gives what the loop over one text gives."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from kerasintrospect.pieces import of_tokens, of_words, word_of_each
 from kerasintrospect.text import NOWHERE, TokenRow, word_ids
 
+CASES = json.loads((Path(__file__).parent / "reference/neurox.json").read_text())["cases"]
 RNG = np.random.default_rng(0)
 
 
@@ -77,3 +81,25 @@ def test_tokens_are_rows_themselves():
     into = np.zeros((3, 1))
     pieces.pool(np.arange(9.0)[:, None], np.array([5, 1, 2]), pieces.of(np.array([1, 0])), "first", into)
     assert into.ravel().tolist() == [1, 2, 5]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case["id"].startswith("alignment_")], ids=lambda case: case["id"])
+def test_the_words_that_neurox_keeps_of_a_long_text_are_kept(case):
+    sizes, limit = case["inputs"]["subwords_per_word"], case["inputs"]["limit"] - case["inputs"]["specials"]
+    ends = np.cumsum([size + 1 for size in sizes]) - 1
+    words = [(int(end - size), int(end)) for end, size in zip(ends, sizes, strict=True)]
+    tokens = [(i, i + 1) for a, b in words for i in range(a, b)][:limit]
+    row = TokenRow(("x",) * len(tokens), tuple(tokens), truncated=sum(sizes) > limit)
+    pieces, unseen, cut = of_words([row], ["x" * int(ends[-1])], [words])
+    assert len(pieces) == case["expected"]["words_returned"] and len(pieces) + len(unseen) + len(cut) == len(sizes)
+
+
+def test_sub_words_are_aggregated_as_in_neurox():
+    case = next(case for case in CASES if case["id"] == "aggregate_last")
+    state, span = np.arange(24.0).reshape(3, 4, 2), slice(case["kwargs"]["start"], case["kwargs"]["end"] + 1)
+    row = TokenRow(("x",) * 3, ((0, 1), (1, 2), (2, 3)))
+    pieces, _, _ = of_words([row], ["abc"], [[(0, 3)]])
+    for layer, expected in zip(state, case["expected"], strict=True):
+        into = np.zeros((1, 2))
+        pieces.pool(layer, np.arange(4)[span], np.arange(3), case["kwargs"]["aggregation"], into)
+        assert into.tolist() == [expected]
