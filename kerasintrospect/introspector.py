@@ -10,10 +10,12 @@ from . import indexing
 from .attribution.base import Attributions, attribute
 from .comparison import SiteComparison, compare_sites
 from .effects import AblationCurve, NeuronEffects, ablation_curve, neuron_effects
+from .examining import examine
 from .exporting import export
 from .grids import PatchGrid, patch_grid
 from .influence import Influence, influence
 from .interventions.base import Intervention
+from .layered import SiteProbes
 from .neighbors import NeighborIndex
 from .outputs import Target
 from .sites import Site
@@ -141,6 +143,12 @@ class Introspector(Wrapped):
             overwrite: Whether a store that is there may go.
         """
         return export(self._runner, self._arrange, inputs, path, sites, labels, unit, pool, dtype, overwrite)
+
+    def probe(
+        self, inputs: Any, labels: Any = None, sites: Sequence[str] | None = None, unit: str = "word", **options: Any
+    ) -> SiteProbes:
+        """What is known at which layer, with the controls that such a score needs: see `kerasintrospect.examining.examine`."""
+        return examine(self._runner, self._arrange, inputs, labels, sites, unit, **options)
 
     def neuron_effects(
         self, inputs: Any, site: str, labels: Any = None, edit: Intervention | None = None, greedy: int = 0
