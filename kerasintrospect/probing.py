@@ -34,9 +34,10 @@ class Probe:
         score: Accuracy, or R^2 for values; of a linear model on all neurons.
         facts: As JSON can hold them, None where a control could not be had: `score` and its standard `error`, `majority`
             (always saying the most frequent class, or the mean), `untrained` (the same on the model with random weights),
-            `control` (labels drawn per word) and `selectivity` (score - control), `word_list` (the most frequent label of each) and
-            `seen` (share of test words that were in training), `minimal` (how many neurons suffice), `minimal_score`,
-            `minimal_share`, `pearson` for values, `train`, `validation` and `test` (rows), and the settings.
+            `control` (labels drawn per word) and `selectivity` (score - control), `word_list` (the most frequent label of each
+            word) and `seen` (share of test words that were in training), `minimal` (how many neurons suffice),
+            `minimal_score`, `minimal_share`, `validation_score`, `pearson` for values, `train`, `validation` and `test` (rows),
+            and the settings.
         curve: One dict per number of neurons: `neurons`, `share`, and the test score of probes trained on as many of the `top`,
             the `bottom` and of `random` neurons; `validation` of the top ones.
         concepts: One dict per class: `concept`, `recall`, `precision`, `support` (test rows), `train` (training rows).
