@@ -87,5 +87,5 @@ $(VENV)/dev-is-installed: $(SETUP) | $(BIN)/pip
 $(VENV)/bench-is-installed: benchmarks/requirements.txt $(VENV)/transformer-is-installed
 	@echo "== set-up: install what the benchmarks compare with into $(VENV)"
 	@$(PIP) -r benchmarks/requirements.txt
-	@$(PIP) --no-deps captum==0.9.0 keract==4.5.2
+	@$(PIP) --no-deps captum==0.9.0 keract==4.5.2 neurox==1.0.9 imbalanced-learn==0.14.2 sklearn-compat==0.1.6
 	@touch $@
