@@ -78,7 +78,8 @@ def dead_neurons(
     A unit may be all three. Rare concepts look dead in few texts: give as many as you have.
 
     Args:
-        X: (n, units) activations, a row per token, word or example, no padding; or an iterator of batches of them.
+        X: (n, units) activations, a row per token, word or example, no padding; or an iterator of batches of them, such as
+            `store.stream(site)`.
         activation: Its Keras name. None judges only what needs no name, and takes for a ReLU what has 0 as its least value over
             all units; a note says so.
         bounds: The ends of another bounded activation.

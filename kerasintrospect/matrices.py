@@ -45,11 +45,11 @@ def matrix(X: Any, name: str = "X", rows: int = 2) -> Array:
 
 
 def batches(X: Any, name: str = "X") -> Iterator[Array]:
-    """The checked batches of X: its own, if it is an iterator of batches; otherwise X in pieces."""
+    """The checked batches of X: its own, if it is an iterator of them or, as a store streams, of (slice, batch)."""
     if isinstance(X, Iterator):
         units = None
         for batch in X:
-            part = matrix(batch, name, rows=1)
+            part = matrix(batch[1] if isinstance(batch, tuple) else batch, name, rows=1)
             if units is not None and part.shape[1] != units:
                 raise InputError(f"The batches of `{name}` have the same units. Received: {units} units, then {part.shape[1]}.")
             units = part.shape[1]

@@ -106,7 +106,8 @@ def select_neurons(
     rows that nothing was chosen by (20 %).
 
     Args:
-        X: site -> (n, units) activations, in the order of the forward pass; or one (n, units) array.
+        X: site -> (n, units) activations, in the order of the forward pass; or one (n, units) array. Of a store:
+            `{site: store.read(site) for site in store.sites}`.
         y: (n,) labels: ints, strings or bools are classes, floats are values.
         documents: (n,) the document of each row: none is in two parts. Words of one text belong together.
         tolerance: The share of the oracle's score that may be lost.

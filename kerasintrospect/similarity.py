@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,7 +86,7 @@ def compare_activations(X: Any, Y: Any, method: str = "cka", dims: float = 0.99)
     - `"correlation"`: Pearson's r of every unit of X with every unit of Y.
 
     Args:
-        X: (n, units) activations; or an iterator of batches of them, which are read once and never kept.
+        X: (n, units) activations; or an iterator of batches of them, such as `store.stream(site)`, read once and never kept.
         Y: (n, other units) activations of the same rows, in the same order; an iterator if X is one.
         method: `"cka"`, `"svcca"` or `"correlation"`.
         dims: Directions for `"svcca"`: an int for that many of each side, or a share of variance below 1, for which each side
@@ -151,8 +150,7 @@ def _streamed(X: Any, Y: Any) -> _Moments:
     """From batches: sums and products less those of the first row, so that large means cost no digits."""
     n, sums, start = 0, None, None
     low: list[Array] = []
-    for x, y in zip_longest(batches(X, "X"), batches(Y, "Y")):
-        _check_rows(0 if x is None else len(x), 0 if y is None else len(y))
+    for x, y in _together(batches(X, "X"), batches(Y, "Y")):
         if start is None or sums is None:
             start = [part[0].astype(np.float64) for part in (x, y)]
             low = [np.ones(part.shape[1], bool) for part in (x, y)]
@@ -171,6 +169,18 @@ def _streamed(X: Any, Y: Any) -> _Moments:
         total -= np.outer(sums[a], sums[b] / n)
     xx, yy, xy = products
     return _Moments(xx, yy, xy, (len(xx), len(yy)), (low[0], low[1]), n)
+
+
+def _together(*sides: Iterator[Array]) -> Iterator[list[Array]]:
+    """Parts of the same rows, however long the batches of either side are."""
+    seen, parts = 0, [next(side, None) for side in sides]
+    while (whole := [part for part in parts if part is not None]) and len(whole) == len(parts):
+        size = min(map(len, whole))
+        yield [part[:size] for part in whole]
+        seen += size
+        parts = [part[size:] if len(part) > size else next(side, None) for part, side in zip(whole, sides, strict=True)]
+    x, y = (0 if part is None else len(part) + sum(map(len, side)) for part, side in zip(parts, sides, strict=True))
+    _check_rows(seen + x, seen + y)
 
 
 def _of_rows(x: Array, y: Array) -> _Moments:

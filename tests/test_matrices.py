@@ -55,6 +55,8 @@ def test_batches_hold_all_rows():
     parts = list(batches(X))
     assert len(parts) == 3 and np.array_equal(np.concatenate(parts), X)
     assert np.array_equal(np.concatenate(list(batches(iter(np.split(X, 10))))), X)
+    stored = ((slice(at, at + 900), X[at : at + 900]) for at in range(0, 9000, 900))
+    assert np.array_equal(np.concatenate(list(batches(stored))), X)
 
 
 def test_batches_of_other_units_are_a_fault():

@@ -157,6 +157,7 @@ def test_constant_units_are_clusters_of_their_own_and_said():
     assert clusters.constant.tolist() == [3, 9] and len(clusters) == 3
     assert clusters.members(clusters.labels[3]).tolist() == [3] and np.isnan(clusters.cohesion[[3, 9]]).all()
     assert "2 of 60 units are constant" in str(clusters)
+    assert sorted(clusters.order) == [unit for unit in range(60) if unit not in (3, 9)]
     assert clusters.to_frame()["constant"].sum() == 2
 
 
