@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from kerasintrospect.factorizing import NeuronFactors, factorize
     from kerasintrospect.formulas import parse_formula
+    from kerasintrospect.generating import Generated
     from kerasintrospect.grids import PatchGrid
     from kerasintrospect.health import NeuronHealth, dead_neurons
     from kerasintrospect.influence import Influence
@@ -77,6 +78,7 @@ __all__ = [
     "CutError",
     "DebugReport",
     "Explanations",
+    "Generated",
     "Gram",
     "Influence",
     "Influences",
@@ -163,6 +165,7 @@ _ROOMS = {
     "effects": ("AblationCurve", "NeuronEffects"),
     "factorizing": ("NeuronFactors", "factorize"),
     "formulas": ("parse_formula",),
+    "generating": ("Generated",),
     "grids": ("PatchGrid",),
     "health": ("NeuronHealth", "dead_neurons"),
     "influence": ("Influence",),
