@@ -147,9 +147,8 @@ def _figures(parts: Iterator[Array], ends: tuple[float, float] | None) -> tuple[
         return 0, {}
     mean = totals[0] / n
     spread = np.sqrt(np.maximum(totals[1] / n - mean**2, 0))
-    same = low == high
     shares = dict(zip(("above_zero", "at_low", "at_high"), totals[2:] / n, strict=False))
-    return n, {"min": low, "max": high, "mean": np.where(same, low, start + mean), "std": np.where(same, 0, spread), **shares}
+    return n, {"min": low, "max": high, "mean": start + mean, "std": spread, **shares}
 
 
 def _check_rectifier(activation: str | None, low: Array) -> None:

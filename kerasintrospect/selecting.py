@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-__all__ = ["NeuronSelection", "select_neurons"]
+__all__ = ["NeuronSelection", "fewest", "select_neurons"]
 
 Array = npt.NDArray[Any]
 STEP = 1.3  # how fast the number of neurons grows, until it is enough
@@ -144,7 +144,7 @@ def select_neurons(
         floor = (1 - tolerance) * shrunk[0]
     ranking = rank_neurons(left[np.ix_(job.rows["train"], kept)], np.asarray(y)[job.rows["train"]], method, seed, regression,
                            **options)  # fmt: skip
-    sizes, chosen = _fewest(len(kept), floor, lambda k: job.score(left[:, kept[ranking.top(k)]]))
+    sizes, chosen = fewest(len(kept), floor, lambda k: job.score(left[:, kept[ranking.top(k)]]))
     best = kept[ranking.top(chosen)]
     final = job.score(left[:, best])
     named = list(sites)
@@ -221,8 +221,14 @@ def _layers(
     return tried, count, found
 
 
-def _fewest(total: int, floor: float, score: Callable[[int], tuple[float, float]]) -> tuple[dict[int, float], int]:
-    """(score of each number that was tried, the least that reached the floor; all, if none did)."""
+def fewest(total: int, floor: float, score: Callable[[int], tuple[float, float]]) -> tuple[dict[int, float], int]:
+    """(validation score of each number that was tried, the least that reached the floor; all, if none did).
+
+    Args:
+        total: The largest number.
+        floor: The validation score to be reached.
+        score: k -> (validation, test) of the k best.
+    """
     tried: dict[int, float] = {}
 
     def enough(k: int) -> bool:

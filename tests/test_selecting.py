@@ -5,6 +5,7 @@ import pytest
 
 import kerasintrospect as ki
 from kerasintrospect.fitting import fit
+from kerasintrospect.selecting import fewest
 
 
 def noise(k, seed, n=1500):
@@ -72,6 +73,16 @@ def test_what_is_taken_has_the_score_that_was_reported(planted, found):
 
 def test_the_number_of_neurons_is_the_least_that_was_tried(found):
     assert found.sizes[3] >= found.floor and all(found.sizes[k] < found.floor for k in found.sizes if k < 3)
+
+
+@pytest.mark.parametrize("enough", [1, 2, 3, 57, 99, 100])
+def test_the_number_is_exact_where_more_is_better_and_few_are_tried(enough):
+    tried, found = fewest(100, enough / 100, lambda k: (k / 100, 0.0))
+    assert found == enough and len(tried) < 25 and list(tried) == sorted(tried)
+
+
+def test_all_are_taken_where_none_is_enough():
+    assert fewest(7, 2.0, lambda k: (k / 7, 0.0))[1] == 7
 
 
 def test_documents_stay_whole(planted):
