@@ -123,7 +123,7 @@ def compare_sites(
     positive(k=k, max_examples=max_examples)
     _one_of("pool", pool, ("mean", "max", "first", "last"))
     _one_of("metric", metric, ("cosine", "euclidean"))
-    runner.site(":out", inside=True)  # a black box says here that it has no layers
+    runner.check_open("compare_sites")
     notes: list[str] = []
     arranged, rows, own, total = sampled(runner, texts, max_examples, np.random.default_rng(seed), notes)
     known = _class_ids(paired(range(total), labels), output, named)

@@ -43,7 +43,7 @@ def examine(
         InputError: If labels do not fit, or a site gives no vectors; see `probe` and `export`.
         UnsupportedError: If the model is a black box.
     """
-    runner.site(":out", inside=True)  # a black box says here that it has no layers
+    runner.check_open("probe")
     chosen = [str(site) for site in (sites if sites is not None else _stations(runner, unit))]
     values = reinitialised(runner.adapter, runner.tracer.layers, seed) if untrained else []
     with contextlib.ExitStack() as stack:

@@ -66,6 +66,11 @@ class Runner:
         """See `Tracer.signature`."""
         return self.tracer.signature(self._sample(inputs))
 
+    def check_open(self, asked: str) -> None:
+        """Raises UnsupportedError, if the model is a black box, which has no layers."""
+        if self._is_closed:
+            raise closed(asked)
+
     def site(self, address: str | Site, inside: bool = False) -> Site:
         """The complete address; `inside` says that the model must open there, which a black box does nowhere."""
         if self._is_closed and (inside or parse(address).path):
