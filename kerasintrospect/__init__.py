@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from kerasintrospect.sites import SiteTable
     from kerasintrospect.statistics import Gram, Statistics
     from kerasintrospect.store import ActivationStore, load_store
+    from kerasintrospect.synthetic import PhraseRanking, fill_templates, rank_pairs
     from kerasintrospect.tagging import Tagged, read_columns, read_conllu, tagged
     from kerasintrospect.voting import agreement, vote
     from kerasintrospect.wrapping import wrap
@@ -101,6 +102,7 @@ __all__ = [
     "NeuronSelection",
     "NeuroxActivations",
     "PatchGrid",
+    "PhraseRanking",
     "Predictions",
     "Probe",
     "Prototypes",
@@ -125,6 +127,7 @@ __all__ = [
     "dead_neurons",
     "explain_neurons",
     "factorize",
+    "fill_templates",
     "find_concepts",
     "intervention_methods",
     "load_model",
@@ -136,6 +139,7 @@ __all__ = [
     "probe",
     "probe_sites",
     "rank_neurons",
+    "rank_pairs",
     "ranking_methods",
     "read_columns",
     "read_conllu",
@@ -185,6 +189,7 @@ _ROOMS = {
     "sites": ("SiteTable",),
     "statistics": ("Gram", "Statistics"),
     "store": ("ActivationStore", "load_store"),
+    "synthetic": ("PhraseRanking", "fill_templates", "rank_pairs"),
     "tagging": ("Tagged", "read_columns", "read_conllu", "tagged"),
     "voting": ("agreement", "vote"),
     "wrapping": ("wrap",),

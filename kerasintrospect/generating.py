@@ -26,7 +26,7 @@ from .sites import Site
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Generated", "generate", "measure"]
+__all__ = ["Generated", "check_unit", "generate", "measure"]
 
 Array = npt.NDArray[Any]
 POOLS = ("max", "mean", "first", "last")
@@ -121,7 +121,7 @@ def generate(
         raise InputError(f"direction is 'up' or 'down', pool one of {', '.join(POOLS)}, {', '.join(counts)} are at least 1 "
                          f"(flips 0), temperatures above 0. Received: direction={direction!r}, pool={pool!r}, length={length}, "
                          f"steps={steps}, restarts={restarts}, flips={flips}, temperature={temperature}")  # fmt: skip
-    _check(runner, texts, site, unit)
+    check_unit(runner, texts, site, unit)
     given, sign = check_texts(texts), 1.0 if direction == "up" else -1.0
     corpus = measure(runner, arrange(given), site, pool, sign)[:, unit]
     made = mixture(runner, arrange, given, length, max_tokens)
@@ -142,10 +142,15 @@ def generate(
     return Generated(ordered, str(site), unit, direction, pool, given[best], float(sign * corpus[best]) + 0.0, tuple(notes))
 
 
-def _check(runner: Runner, texts: Any, site: Site, unit: int) -> None:
+def check_unit(runner: Runner, texts: Any, site: Site, unit: int) -> None:
+    """Whether there are texts, and such a unit.
+
+    Raises:
+        InputError: if not.
+    """
     if not is_text(texts):
-        raise InputError("Inputs are made of the tokens of texts: give texts, to a model with a text front. Received: an "
-                         f"object of type {type(texts).__name__}")  # fmt: skip
+        raise InputError("What a unit makes of texts is asked of a model with a text front, by a list of str. Received: "
+                         f"an object of type {type(texts).__name__}")  # fmt: skip
     spec = runner.scan().table.spec(site)
     shape = spec.shape or ()
     if len(shape) not in (2, 3) or shape[-1] is None or "float" not in spec.dtype:
@@ -157,6 +162,9 @@ def _check(runner: Runner, texts: Any, site: Site, unit: int) -> None:
 def measure(runner: Runner, arranged: Arranged, site: Site, pool: str, sign: float = 1.0) -> Array:
     """(n, units) activations times the sign, over the positions that are no padding."""
     import tensorflow as tf
+
+    if pool not in POOLS:
+        raise InputError(f"pool is one of {', '.join(POOLS)}. Received: pool={pool!r}")
 
     def body(call: Any, leaves: Any, mask: Any, sign: Any) -> Any:
         _, taps = call(leaves, [site])

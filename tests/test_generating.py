@@ -96,14 +96,14 @@ def test_measure_pools_as_activations_do(lens):
 def test_what_cannot_be_used_is_said(lens):
     for options, message in (({"direction": "left"}, "direction='left'"), ({"pool": None}, "pool=None"),
                              ({"length": 0}, "length=0"), ({"length": 20}, "No token of the texts stands alone 20 times"),
-                             ({"texts": ["xyz qwv"]}, "No token of the texts"), ({"texts": np.ones((2, 12))}, "give texts"),
-                             ({"flips": -1}, "flips=-1")):  # fmt: skip
+                             ({"texts": ["xyz qwv"]}, "No token of the texts"), ({"flips": -1}, "flips=-1"),
+                             ({"texts": np.ones((2, 12))}, "by a list of str")):  # fmt: skip
         with pytest.raises(ki.InputError, match=message):
             made(lens, "classes:in", 0, **options)
     with pytest.raises(ki.InputError, match="units 0 to 3. Received: unit=4"):
         made(lens, "embedding", 4)
     with pytest.raises(ki.InputError, match="gives float vectors"):
-        made(lens, "text_vectorization", 0)
+        made(lens, next(row.path for row in lens.sites() if row.class_name == "TextVectorization"), 0)
 
 
 def test_a_model_without_an_embedding_says_so():
