@@ -9,6 +9,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # which keeps one core busy: threads of its own would only wait for the others'
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
 import pytest
 from zoo import KINDS, Kind
 
