@@ -160,6 +160,6 @@ def _joined(reading: Reading, rows: list[int]) -> str:
     """The words of neighboring rows, with blanks where the text has any."""
     text = ""
     for i in rows:
-        together = reading.spans is None or not text or reading.spans[i][0] > reading.spans[i - 1][1]
-        text += (" " if text and together else "") + reading.words[i]
+        together = reading.spans is not None and 0 <= reading.spans[i][0] <= reading.spans[i - 1][1]
+        text += ("" if together or not text else " ") + reading.words[i]
     return text

@@ -50,6 +50,9 @@ def test_windows_end_where_texts_end_and_keep_their_blanks():
     (top,), (low,) = ([row for row in rows if row["row"] == i] for i in (2, 6))
     assert (top["before"], top["word"], top["after"]) == ("I do", "n't", "care!")
     assert (low["before"], low["word"], low["after"], low["document"]) == ("You", "do", "", 1)
+    nowhere = [(-1, -1), *spans[1:4], (-1, -1), *spans[5:]]
+    (top,) = (row for row in top_contexts(x, text, [0] * 5 + [1] * 2, nowhere, window=3).rows if row["row"] == 2)
+    assert (top["before"], top["after"]) == ("I do", "care !")
     assert [row for row in top_contexts(x, text, window=1).rows if row["row"] == 6][0]["before"] == "You"
     assert [row for row in top_contexts(x, text, window=0).rows if row["row"] == 6][0]["before"] == ""
 

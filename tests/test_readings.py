@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from test_storing import DOCUMENTS, PER, ROWS, run
 
+import kerasintrospect as ki
 from kerasintrospect.errors import InputError, InputTypeError
-from kerasintrospect.readings import chosen_units, given, read
+from kerasintrospect.readings import Stored, chosen_units, given, read
 
 X = np.arange(8.0).reshape(4, 2)
 WORDS = ["a", "b", "c", "d"]
@@ -51,3 +53,19 @@ def test_units():
     for wrong in ([3], [-1], [], [0.5]):
         with pytest.raises(InputError, match="from 0 to 2"):
             chosen_units(wrong, 3)
+
+
+def test_a_real_store_gives_what_its_arrays_give(tmp_path):
+    run(tmp_path)
+    stored, X = ki.load_store(tmp_path), ROWS[0].astype(np.float32)
+    assert isinstance(stored, Stored) and not isinstance(X, Stored)
+    words, documents = [text[:2] for text in stored.texts], np.repeat(np.arange(DOCUMENTS), PER)
+    assert ki.top_words(stored, words, site="a").rows == ki.top_words(X, words).rows
+    found = ki.top_contexts(stored, site="a", unit=3)
+    assert found.rows == ki.top_contexts(X, stored.texts, documents, stored.spans, unit=3).rows
+    assert {row["document"] for row in found.rows} <= set(range(DOCUMENTS))
+    concepts = ki.find_concepts(words, stored.labels)
+    explained = ki.explain_neurons(stored, concepts, site="a", quantile=0.7)
+    assert str(explained) == str(ki.explain_neurons(X, concepts, documents=documents, quantile=0.7))
+    with pytest.raises(InputError, match="name one"):
+        ki.explain_neurons(stored, concepts)
