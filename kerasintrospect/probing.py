@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from .controls import by_word, control_labels, doubts
 from .errors import InputError
-from .fitting import fit
-from .holdout import balanced, held_out
 from .probes import NeuronRanking, rank_neurons
 from .probes.data import ProbeData, activations
+from .trials import Bench, bench_of
 
 if TYPE_CHECKING:
     import pandas
@@ -129,7 +128,7 @@ def probe(
     Raises:
         InputError: if the data cannot be ranked (see `rank_neurons`) or held out, or something is not of the same length.
     """
-    data, bench = _bench(X, y, documents, regression, seed, balance, l1, l2)
+    data, bench = bench_of(X, y, documents, regression, seed, balance, l1, l2)
     if not 0 <= tolerance < 1:
         raise InputError(f"`tolerance` has to be at least 0 and below 1. Received: tolerance={tolerance!r}.")
     oracle, predicted, notes = bench.fit(data.X)
@@ -148,60 +147,15 @@ def probe(
                  tuple(dict.fromkeys(said)), bench.rows)  # fmt: skip
 
 
-class _Bench:
-    """The three parts of the rows, and probes trained and judged on them."""
-
-    def __init__(
-        self, y: Array, classify: bool, rows: Mapping[str, Array], learn: Array, seed: int, l1: float, l2: float
-    ) -> None:
-        self.y, self.classify, self.rows, self.learn = y, classify, rows, learn
-        self._options = l1, l2, seed
-
-    def fit(self, X: Array, y: Array | None = None) -> tuple[dict[str, float], Array, tuple[str, ...]]:
-        """Scores on validation and test rows of a probe of these labels, its predictions of test rows, and notes."""
-        labels = self.y if y is None else y
-        if self.classify and len(np.unique(labels[self.learn])) < 2:
-            only = np.full(len(labels), labels[self.learn[0]])
-            return {part: self.score(labels[rows], only[rows]) for part, rows in self.rows.items()}, only[self.rows["test"]], ()
-        fitted = fit(X[self.learn], labels[self.learn], self.classify, *self._options)
-        said = {part: fitted.predict(X[self.rows[part]]) for part in ("validation", "test")}
-        return {part: self.score(labels[self.rows[part]], found) for part, found in said.items()}, said["test"], fitted.notes
-
-    def score(self, true: Array, said: Array) -> float:
-        """Accuracy, or R^2."""
-        if self.classify:
-            return float((true == said).mean())
-        spread = ((true - true.mean()) ** 2).sum()
-        return float(1 - ((true - said) ** 2).sum() / spread) if spread > 0 else 0.0
-
-
-def _bench(
-    X: Any, y: Any, documents: Any, regression: bool | None, seed: int, balance: bool, l1: float, l2: float
-) -> tuple[ProbeData, _Bench]:
-    data = ProbeData(X, y, regression)
-    classify = data.classes is not None
-    if data.only_sums:
-        raise InputError("A probe is trained on activations. Received: Statistics. Give X (n, units).")
-    groups = None if documents is None else np.asarray(documents)
-    rest, test = held_out(data.y, 0.2, seed, groups, classify)
-    kept, other = held_out(data.y[rest], 0.25, seed, None if groups is None else groups[rest], classify)
-    train = rest[kept]
-    if classify and len(np.unique(data.y[train])) < 2:
-        raise InputError(f"The training rows hold a single class. Received: {len(data)} rows. Give more rows of the others, or "
-                         "another seed.")  # fmt: skip
-    learn = train[balanced(data.y[train], seed)] if balance and classify else train
-    return data, _Bench(data.y, classify, {"train": train, "validation": rest[other], "test": test}, learn, seed, l1, l2)
-
-
 def _rank(
-    data: ProbeData, bench: _Bench, method: str, seed: int, defaults: dict[str, float], options: dict[str, Any]
+    data: ProbeData, bench: Bench, method: str, seed: int, defaults: dict[str, float], options: dict[str, Any]
 ) -> NeuronRanking:
     labels = data.y if data.classes is None else np.asarray(data.classes)[data.y]
     rows = bench.learn
     return rank_neurons(data.X[rows], labels[rows], method, seed, data.classes is None, **(defaults | options))
 
 
-def _facts(data: ProbeData, bench: _Bench, predicted: Array) -> Facts:
+def _facts(data: ProbeData, bench: Bench, predicted: Array) -> Facts:
     test, train = bench.rows["test"], bench.rows["train"]
     true = data.y[test]
     score = bench.score(true, predicted)
@@ -216,7 +170,7 @@ def _facts(data: ProbeData, bench: _Bench, predicted: Array) -> Facts:
     return facts | {"error": error, "majority": bench.score(true, np.full(len(test), data.y[train].mean()))}
 
 
-def _controls(data: ProbeData, bench: _Bench, words: Sequence[Any] | None, untrained: Any, seed: int) -> Facts:
+def _controls(data: ProbeData, bench: Bench, words: Sequence[Any] | None, untrained: Any, seed: int) -> Facts:
     facts: Facts = dict.fromkeys(("untrained", "control", "word_list", "seen"))
     if untrained is not None:
         other = activations(untrained)
@@ -238,7 +192,7 @@ def _sizes(sizes: Sequence[int] | None, data: ProbeData) -> list[int]:
     return given
 
 
-def _curve(data: ProbeData, bench: _Bench, ranking: NeuronRanking, sizes: list[int], seed: int) -> list[Facts]:
+def _curve(data: ProbeData, bench: Bench, ranking: NeuronRanking, sizes: list[int], seed: int) -> list[Facts]:
     drawn = np.random.default_rng(seed).permutation(data.units)
     rows = []
     for k in sizes:
@@ -250,7 +204,7 @@ def _curve(data: ProbeData, bench: _Bench, ranking: NeuronRanking, sizes: list[i
 
 
 def _minimal(
-    data: ProbeData, bench: _Bench, ranking: NeuronRanking, curve: list[Facts], floor: float
+    data: ProbeData, bench: Bench, ranking: NeuronRanking, curve: list[Facts], floor: float
 ) -> tuple[int, dict[str, float]]:
     """The first size of the curve that reaches the floor on validation rows, and between it and the one before by halves."""
     found = {row["neurons"]: {"validation": row["validation"], "test": row["top"]} for row in curve}
@@ -263,7 +217,7 @@ def _minimal(
     return high, found[high] if high in found else bench.fit(data.X[:, ranking.order[:high]])[0]
 
 
-def _concepts(data: ProbeData, bench: _Bench, predicted: Array) -> list[Facts]:
+def _concepts(data: ProbeData, bench: Bench, predicted: Array) -> list[Facts]:
     if data.classes is None:
         return []
     true, train = data.y[bench.rows["test"]], np.bincount(data.y[bench.learn], minlength=len(data.classes))

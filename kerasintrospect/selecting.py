@@ -10,12 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InputError
-from .fitting import fit
-from .holdout import held_out
 from .matrices import matrix
 from .probes import NeuronRanking, rank_neurons
-from .probes.data import checked_labels
 from .redundancy import NeuronClusters, cluster_neurons
+from .trials import Bench, bench_of
 
 if TYPE_CHECKING:
     import pandas
@@ -126,72 +124,51 @@ def select_neurons(
     if not 0 <= tolerance < 1:
         raise InputError(f"`tolerance` is a share from 0 to below 1. Received: tolerance={tolerance}.")
     sites = _sites(X)
-    ids, classes = checked_labels(y, len(next(iter(sites.values()))), regression)
-    job = _Job(ids, classes is not None, documents, seed)
     widths = [part.shape[1] for part in sites.values()]
     whole = np.concatenate(list(sites.values()), 1)
-    oracle = job.score(whole)
-    notes = job.warn(oracle)
+    data, bench = bench_of(whole, y, documents, regression, seed)
+    train, test = bench.rows["train"], bench.rows["test"]
+    baseline = float((data.y[test] == np.bincount(data.y[train]).argmax()).mean()) if bench.classify else 0.0
+    oracle = _score(bench, whole)
+    notes = _doubts(bench, oracle, baseline)
     floor = (1 - tolerance) * oracle[0]
-    layers, prefix, reached = _layers(job, sites, whole, oracle, floor)
+    layers, prefix, reached = _layers(bench, sites, whole, oracle, floor)
     left = whole[:, : sum(widths[:prefix])]
-    clusters = cluster_neurons(left[job.rows["train"]], threshold)
+    clusters = cluster_neurons(left[train], threshold)
     kept = clusters.representatives[~np.isin(clusters.representatives, clusters.constant)]
-    shrunk = job.score(left[:, kept])
+    shrunk = _score(bench, left[:, kept])
     if shrunk[0] < floor:
         notes.append(f"One neuron per cluster has {shrunk[0]:.3f} on validation rows, below the {floor:.3f} asked for: a lower "
                      "`threshold` keeps more. The selection was measured by the clusters.")  # fmt: skip
         floor = (1 - tolerance) * shrunk[0]
-    ranking = rank_neurons(left[np.ix_(job.rows["train"], kept)], np.asarray(y)[job.rows["train"]], method, seed, regression,
-                           **options)  # fmt: skip
-    sizes, chosen = fewest(len(kept), floor, lambda k: job.score(left[:, kept[ranking.top(k)]]))
+    labels = data.y if data.classes is None else np.asarray(data.classes)[data.y]
+    ranking = rank_neurons(left[np.ix_(train, kept)], labels[train], method, seed, not bench.classify, **options)
+    sizes, chosen = fewest(len(kept), floor, lambda k: _score(bench, left[:, kept[ranking.top(k)]]))
     best = kept[ranking.top(chosen)]
-    final = job.score(left[:, best])
-    named = list(sites)
+    named, total = list(sites), sum(widths)
     neurons = _addresses(best, named, widths)
     units = {site: np.sort([unit for at, unit in neurons if at == site]) for site in named if site in dict(neurons)}
-    total = sum(widths)
     stages = [_stage("all", len(named), total, total, oracle), _stage("layers", prefix, left.shape[1], total, reached),
               _stage("clusters", prefix, len(kept), total, shrunk),
-              _stage("selection", len(units), len(best), total, final)]  # fmt: skip
-    return NeuronSelection(stages, named[:prefix], neurons, units, layers, sizes, floor, job.baseline, clusters, ranking,
-                           job.rows, tuple(notes))  # fmt: skip
+              _stage("selection", len(units), len(best), total, _score(bench, left[:, best]))]  # fmt: skip
+    return NeuronSelection(stages, named[:prefix], neurons, units, layers, sizes, floor, baseline, clusters, ranking,
+                           dict(bench.rows), tuple(dict.fromkeys([*notes, *ranking.notes])))  # fmt: skip
 
 
-class _Job:
-    """Labels in three parts, and the probe."""
+def _score(bench: Bench, X: Array) -> tuple[float, float]:
+    scores, _, _ = bench.fit(X)
+    return scores["validation"], scores["test"]
 
-    def __init__(self, y: Array, classify: bool, documents: Any, seed: int) -> None:
-        self.y, self.classify, self.seed = y, classify, seed
-        names = None if documents is None else np.asarray(documents)
-        rest, test = held_out(y, 0.2, seed, names, classify)
-        train, validation = held_out(y[rest], 0.25, seed + 1, None if names is None else names[rest], classify)
-        self.rows = {"train": rest[train], "validation": rest[validation], "test": test}
-        frequent = np.bincount(y[self.rows["train"]]).argmax() if classify else 0
-        self.baseline = float((y[test] == frequent).mean()) if classify else 0.0
 
-    def score(self, X: Array) -> tuple[float, float]:
-        """(validation, test) of a probe that is fitted to the training rows."""
-        train = self.rows["train"]
-        model = fit(X[train], self.y[train], self.classify, seed=self.seed)
-        return self._right(model, X, "validation"), self._right(model, X, "test")
-
-    def _right(self, model: Any, X: Array, part: str) -> float:
-        rows = self.rows[part]
-        said, truth = model.predict(X[rows]), self.y[rows]
-        if self.classify:
-            return float((said == truth).mean())
-        return float(1 - ((said - truth) ** 2).sum() / ((truth - truth.mean()) ** 2).sum())
-
-    def warn(self, oracle: tuple[float, float]) -> list[str]:
-        """What the score of the oracle means for all that follows."""
-        if oracle[0] <= 0:
-            raise InputError("A selection takes activations that tell something of the labels. Received: a probe on all "
-                             f"neurons with a score of {oracle[0]:.3f} on validation rows.")  # fmt: skip
-        if self.classify and oracle[1] <= self.baseline:
-            return [f"The probe on all neurons ({oracle[1]:.3f} on test rows) is no better than the most frequent class "
-                    f"({self.baseline:.3f}): neither they nor the selection say anything of the labels."]  # fmt: skip
-        return []
+def _doubts(bench: Bench, oracle: tuple[float, float], baseline: float) -> list[str]:
+    """What the score of the oracle means for all that follows."""
+    if oracle[0] <= 0:
+        raise InputError("A selection takes activations that tell something of the labels. Received: a probe on all neurons "
+                         f"with a score of {oracle[0]:.3f} on validation rows.")  # fmt: skip
+    if bench.classify and oracle[1] <= baseline:
+        return [f"The probe on all neurons ({oracle[1]:.3f} on test rows) is no better than the most frequent class "
+                f"({baseline:.3f}): neither they nor the selection say anything of the labels."]  # fmt: skip
+    return []
 
 
 def _sites(X: Any) -> dict[str, Array]:
@@ -207,14 +184,14 @@ def _sites(X: Any) -> dict[str, Array]:
 
 
 def _layers(
-    job: _Job, sites: dict[str, Array], whole: Array, oracle: tuple[float, float], floor: float
+    bench: Bench, sites: dict[str, Array], whole: Array, oracle: tuple[float, float], floor: float
 ) -> tuple[dict[str, float], int, tuple[float, float]]:
     """(score of each prefix, how many sites are enough, their scores)."""
     tried: dict[str, float] = {}
     width = 0
     for count, (site, part) in enumerate(sites.items(), 1):
         width += part.shape[1]
-        found = oracle if count == len(sites) else job.score(whole[:, :width])
+        found = oracle if count == len(sites) else _score(bench, whole[:, :width])
         tried[site] = found[0]
         if found[0] >= floor:
             break
