@@ -15,6 +15,7 @@ from kerasintrospect.errors import KerasIntrospectWarning
 __all__ = ["directions", "distances", "largest_one", "norms_of", "slices", "squares_of", "widened"]
 
 Array = npt.NDArray[Any]
+_AT_ONCE = 2**16  # numbers
 
 
 def distances(queries: Array, squares: Array, cosine: bool) -> Array:
@@ -69,11 +70,16 @@ def norms_of(vectors: Array) -> Array:
 
 
 def widened(values: Array, out: Array | None = None) -> Array:
-    """float32 of float16, by a table, which is several times as fast as a cast; anything else as it is."""
+    """float32 of float16, by a table, which is faster than a cast; anything else as it is. `out` is contiguous."""
     if values.dtype != np.float16:
         return values
-    bits = np.ascontiguousarray(values).view(np.uint16)
-    return np.take(_halves(), bits, out=out, mode="clip")  # without a mode, what goes out is buffered
+    bits = np.ascontiguousarray(values).view(np.uint16).reshape(-1)
+    found = np.empty(values.shape, np.float32) if out is None else out
+    flat, table = found.reshape(-1), _halves()
+    for start in range(0, len(bits), _AT_ONCE):  # the indices of a block stay in the cache
+        part = slice(start, start + _AT_ONCE)
+        np.take(table, bits[part], out=flat[part], mode="clip")  # without a mode, what goes out is buffered
+    return found
 
 
 @cache

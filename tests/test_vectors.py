@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kerasintrospect import vectors
 from kerasintrospect.errors import KerasIntrospectWarning
 from kerasintrospect.vectors import directions, distances
 
@@ -26,3 +27,15 @@ def test_distances_of_squares():
         found = distances(queries, np.array([[1e-31, 2.0, 4, np.inf], [2, 2, 2, np.inf]]), cosine=True)
     assert found.tolist() == [[0, 1, 2, 2], [1, 1, 1, 1]] and found.dtype == np.float32
     assert distances(queries, np.array([[4.0], [1e300]]), cosine=False).ravel().tolist() == [2, np.finfo(np.float32).max]
+
+
+def test_every_float16_is_widened_as_by_a_cast():
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    rows = np.concatenate([every, every[::-1]]).reshape(-1, 16)
+    for given in (rows, np.asfortranarray(rows), rows[::3]):
+        found = vectors.widened(given)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, given.astype(np.float32))
+    out = np.empty((5, 16), np.float32)
+    assert vectors.widened(rows[:5], out) is out and vectors.widened(out) is out
+    np.testing.assert_array_equal(out, rows[:5].astype(np.float32))
