@@ -59,6 +59,11 @@ class NeuronHealth:
         state = np.select([self.dead, self.constant, self.saturated], ["dead", "constant", "saturated"], "alive")
         return pandas.DataFrame({"unit": np.arange(len(state)), "state": state, **self.figures})
 
+    def to_dict(self) -> dict[str, Any]:
+        """What a page shows, as JSON can hold it."""
+        found = {name: np.flatnonzero(getattr(self, name)).tolist() for name in ("dead", "constant", "saturated")}
+        return {"units": len(self.dead), "rows": self.rows, "activation": self.activation, **found, "notes": list(self.notes)}
+
     def __str__(self) -> str:
         counts = [f"{int(found.sum())} {name}" for name, found in
                   (("dead", self.dead), ("constant", self.constant), ("saturated", self.saturated))]  # fmt: skip

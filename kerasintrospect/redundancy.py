@@ -83,6 +83,12 @@ class NeuronClusters:
             "constant": np.isin(units, self.constant),
         })  # fmt: skip
 
+    def to_dict(self) -> dict[str, Any]:
+        """What a page shows, as JSON can hold it."""
+        return {"units": len(self.labels), "clusters": len(self), "redundancy": self.redundancy, "threshold": self.threshold,
+                "absolute": self.absolute, "labels": self.labels.tolist(), "representatives": self.representatives.tolist(),
+                "constant": self.constant.tolist(), "rule": self.rule, "notes": list(self.notes)}  # fmt: skip
+
     def plot(self) -> Figure:
         """The correlations of all units in the order of the tree, and how many could be left out at which threshold."""
         from .report.redundancy import plot_clusters

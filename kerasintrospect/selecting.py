@@ -78,6 +78,12 @@ class NeuronSelection:
 
         return pandas.DataFrame(self.stages)
 
+    def to_dict(self) -> dict[str, Any]:
+        """What a page shows, as JSON can hold it."""
+        return {"stages": self.stages, "neurons": [list(place) for place in self.neurons], "layers": self.layers,
+                "sizes": [[k, score] for k, score in self.sizes.items()], "floor": self.floor, "baseline": self.baseline,
+                "notes": list(self.notes)}  # fmt: skip
+
     def plot(self) -> Figure:
         """Validation score by layers and by number of neurons, with what had to be reached."""
         from .report.redundancy import plot_selection
@@ -148,9 +154,13 @@ def select_neurons(
     named, total = list(sites), sum(widths)
     neurons = _addresses(best, named, widths)
     units = {site: np.sort([unit for at, unit in neurons if at == site]) for site in named if site in dict(neurons)}
+    final = _score(bench, left[:, best])
+    if final[1] < (1 - tolerance) * oracle[1]:
+        notes.append(f"On test rows the selection has {final[1]:.3f} and all neurons {oracle[1]:.3f}: the fewest that are enough "
+                     f"on {len(bench.rows['validation'])} validation rows are so partly by luck. Give more rows.")  # fmt: skip
     stages = [_stage("all", len(named), total, total, oracle), _stage("layers", prefix, left.shape[1], total, reached),
               _stage("clusters", prefix, len(kept), total, shrunk),
-              _stage("selection", len(units), len(best), total, _score(bench, left[:, best]))]  # fmt: skip
+              _stage("selection", len(units), len(best), total, final)]  # fmt: skip
     return NeuronSelection(stages, named[:prefix], neurons, units, layers, sizes, floor, baseline, clusters, ranking,
                            dict(bench.rows), tuple(dict.fromkeys([*notes, *ranking.notes])))  # fmt: skip
 

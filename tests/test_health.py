@@ -1,5 +1,7 @@
 """Dead, constant and saturated units, planted and found."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,8 @@ def test_units_behind_a_relu_that_never_fire(sound):
     assert np.flatnonzero(found.dead).tolist() == [2] and np.flatnonzero(found.constant).tolist() == [2, 4]
     assert found.units.tolist() == [2, 4] and not found.saturated.any()
     assert found.to_frame()["state"].tolist() == ["alive", "alive", "dead", "alive", "constant", "alive"]
+    plain = json.loads(json.dumps(found.to_dict()))
+    assert plain["dead"] == [2] and plain["constant"] == [2, 4] and plain["rows"] == 1000
 
 
 def test_a_unit_that_fires_once_is_alive(sound):

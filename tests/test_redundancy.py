@@ -172,6 +172,8 @@ def test_the_table():
     frame = clusters.to_frame()
     assert len(frame) == 60 and (frame["size"] == 5).all()
     assert set(frame["representative"]) == set(clusters.representatives)
+    plain = json.loads(json.dumps(clusters.to_dict()))
+    assert plain["labels"] == clusters.labels.tolist() and plain["redundancy"] == clusters.redundancy
 
 
 def test_nothing_that_was_given_changes():

@@ -1,5 +1,7 @@
 """The fewest neurons that say as much as all: planted ones, copies and layers, and data that nothing was chosen by."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,18 @@ def test_clusters_that_lose_too_much_are_said():
     found = ki.select_neurons(X, y, threshold=0.9)
     assert found.stages[2]["neurons"] == 1 and "lower `threshold` keeps more" in found.notes[0]
     assert found.floor == pytest.approx(0.99 * found.stages[2]["validation"])
+
+
+def test_luck_with_few_validation_rows_is_said():
+    z = noise(30, 4, 120)
+    found = ki.select_neurons(z, z @ np.ones(30) + noise(1, 5, 120)[:, 0] > 0, tolerance=0.1)
+    assert found.stages[3]["test"] < 0.9 * found.stages[0]["test"]
+    assert "on 24 validation rows are so partly by luck" in found.notes[-1]
+
+
+def test_it_fits_into_json(found):
+    plain = json.loads(json.dumps(found.to_dict()))
+    assert plain["stages"] == found.stages and [tuple(place) for place in plain["neurons"]] == found.neurons
 
 
 def test_neurons_that_know_nothing_are_said():
