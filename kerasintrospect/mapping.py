@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .correlations import correlated
 from .errors import InputError, MissingDependencyError
-from .redundancy import correlated
 
 if TYPE_CHECKING:
     import pandas

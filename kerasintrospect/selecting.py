@@ -156,8 +156,8 @@ def select_neurons(
     units = {site: np.sort([unit for at, unit in neurons if at == site]) for site in named if site in dict(neurons)}
     final = _score(bench, left[:, best])
     if final[1] < (1 - tolerance) * oracle[1]:
-        notes.append(f"On test rows the selection has {final[1]:.3f} and all neurons {oracle[1]:.3f}: the fewest that are enough "
-                     f"on {len(bench.rows['validation'])} validation rows are so partly by luck. Give more rows.")  # fmt: skip
+        notes.append(f"On test rows the selection has {final[1]:.3f} and all neurons {oracle[1]:.3f}: the fewest that are "
+                     f"enough on {len(bench.rows['validation'])} validation rows are so partly by luck.")  # fmt: skip
     stages = [_stage("all", len(named), total, total, oracle), _stage("layers", prefix, left.shape[1], total, reached),
               _stage("clusters", prefix, len(kept), total, shrunk),
               _stage("selection", len(units), len(best), total, final)]  # fmt: skip

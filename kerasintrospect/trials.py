@@ -58,7 +58,7 @@ class Bench:
 
 
 def bench_of(
-    X: Any, y: Any, documents: Any, regression: bool | None, seed: int, balance: bool = False, l1: float = 0.0, l2: float = 1e-3
+    X: Any, y: Any, documents: Any, regression: bool | None, seed: int, balance: bool = False, l1: float = 0.0, l2: float = 1e-2
 ) -> tuple[ProbeData, Bench]:
     """Checks activations and labels, and splits the rows: 60 % to train, 20 % to choose by, 20 % to report.
 

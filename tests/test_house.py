@@ -35,7 +35,7 @@ ORDER = [
     {"text", "formulas", "pairs", "sites", "vectors", "jit", "factors", "rankings", "representer", "duplicates", "matrices",
      "holdout"},
     {"search", "concepts", "datasets", "pieces", "projector", "readings", "statistics", "tagging"},
-    {"activations", "annotations", "beams", "closeness", "fitting", "storing"},
+    {"activations", "annotations", "beams", "closeness", "correlations", "fitting", "storing"},
     {"taps", "adapters"},
     {"scan", "fronts"},
     {"inputs", "outputs"},
