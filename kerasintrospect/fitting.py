@@ -54,7 +54,7 @@ class Fitted:
 
 
 def fit(
-    X: Array, y: Array, classify: bool, l1: float = 0.0, l2: float = 1e-3, seed: int = 0, standardize: bool = True,
+    X: Array, y: Array, classify: bool, l1: float = 0.0, l2: float = 1e-2, seed: int = 0, standardize: bool = True,
     max_iter: int = 200,
 ) -> Fitted:  # fmt: skip
     """Fits mean loss + l1 |w| + l2 / 2 |w|^2: the loss is cross-entropy for classes, half the squared error for values.

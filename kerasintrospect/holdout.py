@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from .errors import InputError
 __all__ = ["balanced", "held_out"]
 
 Array = npt.NDArray[Any]
+_DRAWS = 100  # of documents
 
 
 def held_out(
@@ -76,19 +76,19 @@ def _named(documents: Sequence[Any] | Array | None, n: int) -> tuple[Array, Arra
 
 
 def _documents(y: Array, share: float, random: np.random.Generator, names: Array, of: Array, classes: bool) -> Array:
-    folds = max(2, round(1 / share))
-    if len(names) < folds:
-        raise InputError(f"To hold out {share:g} of the documents takes at least {folds} of them. Received: {len(names)}.")
-    if classes and share <= 0.5:
-        from sklearn.model_selection import StratifiedGroupKFold
-
-        split = StratifiedGroupKFold(folds, shuffle=True, random_state=int(random.integers(2**31)))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a class with fewer rows than folds
-            if np.bincount(y).max() >= folds:
-                rows: Array = next(split.split(y, y, of))[1]
-                return rows
-    order = random.permutation(len(names))
-    ends = np.cumsum(np.bincount(of)[order])
-    chosen = order[: max(1, min(int(np.searchsorted(ends, share * len(y))) + 1, len(names) - 1))]
-    return np.flatnonzero(np.isin(of, chosen))
+    """Whole documents, at random: of many draws the one whose share of every class is nearest."""
+    if len(names) < 1 / min(share, 1 - share):
+        raise InputError(f"To hold out {share:g} of the documents takes at least {np.ceil(1 / min(share, 1 - share)):.0f} of "
+                         f"them. Received: {len(names)}.")  # fmt: skip
+    ids = np.unique(y, return_inverse=True)[1] if classes else np.zeros(len(y), int)
+    counts = np.zeros((len(names), ids.max() + 1))
+    np.add.at(counts, (of, ids), 1)
+    best, least = np.zeros(0, int), np.inf
+    for _ in range(_DRAWS):
+        order = random.permutation(len(names))
+        ends = np.cumsum(counts[order].sum(1))
+        chosen = order[: min(max(int(np.abs(ends - share * len(y)).argmin()) + 1, 1), len(names) - 1)]
+        off = np.abs(counts[chosen].sum(0) - share * counts.sum(0)) / np.sqrt(counts.sum(0))
+        if off.max() < least:
+            best, least = chosen, off.max()
+    return np.flatnonzero(np.isin(of, best))

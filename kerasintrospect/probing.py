@@ -100,7 +100,7 @@ class Probe:
 def probe(
     X: Any, y: npt.ArrayLike, words: Sequence[Any] | None = None, documents: Sequence[Any] | None = None,
     untrained: Any = None, method: str = "linear", seed: int = 0, tolerance: float = 0.01, regression: bool | None = None,
-    sizes: Sequence[int] | None = None, balance: bool = False, l1: float = 0.0, l2: float = 1e-3, **options: Any,
+    sizes: Sequence[int] | None = None, balance: bool = False, l1: float = 0.0, l2: float = 1e-2, **options: Any,
 ) -> Probe:  # fmt: skip
     """Trains a linear probe, and everything that its score has to be compared with.
 

@@ -12,7 +12,7 @@ from .mass import ordering_of
 
 @method("linear", regression=True)
 def linear(
-    data: ProbeData, seed: int, l1: float = 0.0, l2: float = 1e-3, standardize: bool = True, max_iter: int = 200
+    data: ProbeData, seed: int, l1: float = 0.0, l2: float = 1e-2, standardize: bool = True, max_iter: int = 200
 ) -> Found:
     """1 - the least, over classes, of the share of the class's absolute weight that heavier neurons hold; for class c |weight|.
 
