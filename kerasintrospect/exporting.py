@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -36,7 +37,7 @@ from .text import words
 __all__ = ["export"]
 
 _BLOCK = 4096  # documents that are encoded at once
-_BYTES = 2**28  # of activations in float32 in a stretch
+_BYTES = 2**27  # of activations in float32 in a stretch
 _BY_LABEL = 2**21  # classes times units of all sites, above which sums by label are not kept
 UNITS, POOLS, DTYPES = ("example", "token", "word"), ("mean", "max", "first", "last"), ("float16", "float32")
 
@@ -65,11 +66,22 @@ def export(
         facts = begun(folder, about, len(documents), overwrite)
         making = Making(folder, facts, about, len(documents), len(given.classes or ()) * sum(job.units) <= _BY_LABEL)
         with tqdm(total=len(documents), initial=making.documents, delay=2.0, leave=False, unit="text", disable=None) as bar:
-            for stretch in job.stretches(making.documents):
-                making.add(stretch)
-                bar.update(stretch.documents - bar.n)
+            _fill(making, job.stretches(making.documents), bar)
         making.finish()
     return load_store(folder)
+
+
+def _fill(making: Making, stretches: Iterator[Stretch], bar: Any) -> None:
+    """Writes a stretch while the next one goes through the model."""
+    with ThreadPoolExecutor(1) as worker:
+        pending: Future[None] | None = None
+        for stretch in stretches:
+            if pending is not None:
+                pending.result()
+            bar.update(making.documents - bar.n)
+            pending = worker.submit(making.add, stretch)
+        if pending is not None:
+            pending.result()
 
 
 def _check(unit: str, pool: str, dtype: str, asked: Sequence[Any], places: Sequence[Site]) -> None:
