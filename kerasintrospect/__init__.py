@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from kerasintrospect.neighbors import NeighborIndex, Neighbors
     from kerasintrospect.neurons import TopWords, top_words
     from kerasintrospect.neurox import NeuroxActivations, read_neurox, write_neurox
+    from kerasintrospect.portraits import NeuronReport
     from kerasintrospect.probes import NeuronRanking, rank_neurons, ranking_methods
     from kerasintrospect.probing import Probe, probe
     from kerasintrospect.rankings import Influences
@@ -99,6 +100,7 @@ __all__ = [
     "NeuronHealth",
     "NeuronMap",
     "NeuronRanking",
+    "NeuronReport",
     "NeuronSelection",
     "NeuroxActivations",
     "PatchGrid",
@@ -186,6 +188,7 @@ _ROOMS = {
     "redundancy": ("NeuronClusters", "cluster_neurons"),
     "selecting": ("NeuronSelection", "select_neurons"),
     "similarity": ("Similarity", "compare_activations"),
+    "portraits": ("NeuronReport",),
     "sites": ("SiteTable",),
     "statistics": ("Gram", "Statistics"),
     "store": ("ActivationStore", "load_store"),

@@ -5,7 +5,6 @@ they look is the matter of `report`.
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import numpy as np
 
 from . import __version__
 from .errors import InputError, KerasIntrospectError, UnsupportedError
+from .files import write_whole
 from .labelled import TrainingSet, class_ids, paired, positive, strings, warnings_as_notes
 from .mistakes import Case, Facts, explain
 from .performance import overview
@@ -82,7 +82,7 @@ class DebugReport:
                 "A report is saved as html or json. Name the file report.html, or pass a format. "
                 f"Received: path={str(path)!r}, format={format!r}."
             )
-        _write(path, self.to_json() if kind == "json" else self._page())
+        write_whole(path, self.to_json() if kind == "json" else self._page())
         return path
 
     def _page(self) -> str:
@@ -111,6 +111,7 @@ def debug(
     method: str = "integrated_gradients",
     max_errors: int = 500,
     audit: bool = True,
+    neurons: bool = False,
     title: str | None = None,
 ) -> DebugReport:
     """Explains every misclassified text: attribution, nearest training texts, and a verdict in words.
@@ -136,6 +137,7 @@ def debug(
         max_errors: Integer, the number of errors to explain; those with the highest loss come first.
         audit: Whether the training set is audited too: a section of its own, and verdicts that know which of the
             training texts are doubted.
+        neurons: Whether the neurons that matter most are shown too: what they do to the answers, what they respond to.
         title: The title of the report.
 
     Returns:
@@ -154,6 +156,7 @@ def debug(
         audited, suspects = (
             (None, set[int]()) if not audit or case.train is None else _audit(lens, case, case.train, notes)
         )
+        portrayed = _portray(lens, case, notes) if neurons else None
         errors, compared_at, remarks = explain(lens, case, rows, k, site, method, suspects)
     counts = {**overview(case), "n_shown": len(rows), "verdicts": _kinds(errors)}
     return DebugReport(
@@ -170,6 +173,7 @@ def debug(
             "overview": counts,
             "notes": [*dict.fromkeys(notes), *_cautions(case, counts, k), *_remarks(errors), *remarks],
             "audit": audited,
+            "neurons": portrayed,
             "errors": errors,
         }
     )
@@ -223,6 +227,15 @@ def _audit(
     return found.facts, set(first.tolist())
 
 
+def _portray(lens: "Introspector", case: Case, notes: list[str]) -> Facts | None:
+    """The facts of the neurons that matter most."""
+    try:
+        return lens.neuron_report(case.texts, case.truth.tolist(), top=6, max_texts=500).facts
+    except KerasIntrospectError as why:
+        notes.append(f"Its neurons are not shown: {why}")
+        return None
+
+
 def _classifies(predictions: "Predictions") -> None:
     if predictions.kind not in ("softmax", "binary") or np.ndim(predictions.scores) != 2:
         raise UnsupportedError(
@@ -269,20 +282,6 @@ def _kinds(errors: list[Facts]) -> list[Facts]:
     """How often each verdict was given, the most frequent first."""
     counts = Counter(error["verdict"]["kind"] for error in errors)
     return [{"kind": kind, "title": KINDS[kind], "count": count} for kind, count in counts.most_common()]
-
-
-def _write(path: Path, content: str) -> None:
-    """Writes beside the target first: a reader never sees half a file, and a failure leaves none."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            beside.write_bytes(content.encode("utf-8"))
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as fault:
-        reason = fault.strerror or type(fault).__name__
-        raise InputError(f"The report cannot be written: {reason}. Received: path={str(path)!r}.") from fault
 
 
 def _row(error: Facts, names: list[str]) -> list[Any]:

@@ -16,7 +16,7 @@ from .runs import Runner
 from .stations import stations
 from .weights import borrowed, reinitialised
 
-__all__ = ["examine"]
+__all__ = ["examine", "token_stations"]
 
 
 def examine(
@@ -44,7 +44,9 @@ def examine(
         UnsupportedError: If the model is a black box.
     """
     runner.check_open("probe")
-    chosen = [str(site) for site in (sites if sites is not None else _stations(runner, unit))]
+    if sites is None:
+        sites = list(map(str, stations(runner, []))) if unit == "example" else token_stations(runner)
+    chosen = [str(site) for site in sites]
     values = reinitialised(runner.adapter, runner.tracer.layers, seed) if untrained else []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()) if path is None else path)
@@ -56,7 +58,7 @@ def examine(
         return probe_sites(store, untrained=other, seed=seed, **options)
 
 
-def _stations(runner: Runner, unit: str) -> list[Any]:
+def token_stations(runner: Runner) -> list[str]:
+    """The sites of a forward pass that give one vector per token, in forward order; none for models that have none."""
     table = runner.scan().table
-    found = stations(runner, [])
-    return found if unit == "example" else [site for site in found if len(table.spec(site).shape or ()) == 3]
+    return [str(site) for site in stations(runner, []) if len(table.spec(site).shape or ()) == 3]

@@ -12,6 +12,7 @@ from .comparison import SiteComparison, compare_sites
 from .effects import AblationCurve, NeuronEffects, ablation_curve, neuron_effects
 from .examining import examine
 from .exporting import export
+from .generating import Generated, generate
 from .grids import PatchGrid, patch_grid
 from .influence import Influence, influence
 from .interventions.base import Intervention
@@ -25,6 +26,7 @@ from .wrapped import Wrapped
 if TYPE_CHECKING:
     from .audit import Audit
     from .debug import DebugReport
+    from .portraits import NeuronReport
 
 __all__ = ["Introspector"]
 
@@ -170,6 +172,16 @@ class Introspector(Wrapped):
         """Which token at which layer makes the difference between two texts: see `kerasintrospect.grids.patch_grid`."""
         chosen = None if sites is None else [self._site(site, inside=True) for site in sites]
         return patch_grid(self._runner, self._find_output(), text, source, chosen, target, score)
+
+    def neuron_report(self, texts: Any, labels: Any = None, site: str | None = None, **options: Any) -> NeuronReport:
+        """The neurons that matter most at a site, and what each responds to: see `kerasintrospect.portraits.portray`."""
+        from .portraits import portray
+
+        return portray(self, texts, labels, site, **options)
+
+    def generate(self, texts: Sequence[str], site: str, unit: int, **options: Any) -> Generated:
+        """Texts that drive a unit up or down: see `kerasintrospect.generating.generate`."""
+        return generate(self._runner, self._arrange, texts, self._site(site, inside=True), unit, **options)
 
     def audit(
         self, train_texts: Any, train_labels: Any, test_texts: Any = None, test_labels: Any = None, **options: Any

@@ -260,3 +260,28 @@ def test_an_audit_names_the_labels_to_look_at(folder):
 def test_a_report_without_an_audit(folder):
     assert run("debug", *BOTH, "--out", "out.json", "--no-audit").exit_code == 0
     assert json.loads(Path("out.json").read_text())["audit"] is None
+
+
+def test_neurons_are_listed_and_written(folder):
+    done = run("neurons", "--model", "model.keras", "--texts", "train.csv", "--top", 2, "--out", "neurons.html")
+    assert done.exit_code == 0, done.stderr
+    assert "2 of 4 neurons of embedding" in done.stdout and "Written: neurons.html" in done.stdout
+    assert Path("neurons.html").read_text().count("<article") == 2
+    assert run("neurons", "--model", "model.keras", "--texts", "train.csv", "--unit", 9).exit_code == 2
+
+
+def test_activations_of_tagged_words_are_exported_and_probed(folder):
+    kinds = {word: "NOUN" if word in tiny.WORDS[1] else "X" for word in tiny.MEANING}
+    sentences = (enumerate(text.split(), 1) for text in tiny.train()[0])
+    rows = ("\n".join(f"{i}\t{word}\t_\t{kinds[word]}" + "\t_" * 6 for i, word in row) for row in sentences)
+    Path("words.conllu").write_text("\n\n".join(rows) + "\n\n")
+    done = run("export", "--model", "model.keras", "--texts", "words.conllu", "--site", "embedding", "--out", "store")
+    assert done.exit_code == 0, done.stderr
+    store = ki.load_store("store")
+    assert store.unit == "word" and set(store.labels) == {"NOUN", "X"} and "Written: store" in done.stdout
+    done = run("probe", "--model", "model.keras", "--texts", "words.conllu", "--site", "embedding", "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    facts = json.loads(done.stdout)["probes"]["embedding"]["facts"]
+    assert facts["metric"] == "accuracy" and facts["untrained"] is not None and facts["control"] is not None
+    broken = run("probe", "--model", "model.keras", "--texts", "words.conllu", "--tag", "nothing")
+    assert broken.exit_code == 2 and "nothing" in broken.stderr

@@ -15,7 +15,6 @@ import kerasintrospect
 REPO = Path(__file__).resolve().parents[1]
 PAGES = sorted([REPO / "README.md", *(REPO / "docs").glob("*.md"), *(REPO / "examples").glob("*.md")])
 RUN_ELSEWHERE = {"demo_tweets.py", "tweets.py"}  # by test_examples_tweets.py, in both families
-ALONE = {"ktrain_tweets.py"}  # decides what tf.keras is, which a process can do once
 EXAMPLES = sorted(path for path in (REPO / "examples").glob("*.py") if path.name not in RUN_ELSEWHERE)
 COMMAND = "kerasintrospect"
 
@@ -83,10 +82,7 @@ def test_the_chores_of_a_page_are_targets_of_the_makefile(page):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_an_example_runs(example, tmp_path, monkeypatch):
     quick = ["--quick"] if "--quick" in example.read_text() else []
-    if example.name in ALONE:
-        run([str(example), *quick], tmp_path)
-    else:
-        run_here(monkeypatch, tmp_path, str(example), *quick)
+    run_here(monkeypatch, tmp_path, str(example), *quick)
 
 
 def test_the_block_reader_finds_a_block_that_fails(tmp_path):

@@ -31,6 +31,7 @@ FAMILIES = {
 # Imports run from a later line to an earlier one.
 ORDER = [
     {"errors"},
+    {"files"},
     {"registry"},
     {"text", "formulas", "pairs", "sites", "vectors", "jit", "factors", "rankings", "representer", "duplicates", "matrices",
      "holdout"},
@@ -48,11 +49,12 @@ ORDER = [
     {"metrics", "synthetic", "labelled", "verdicts", "suspicion", "mapping", "selecting", "probing"},
     {"findings", "layered"},
     {"variants"},
-    {"indexing", "influence", "comparison", "effects", "grids", "examining", "wrapped"},
+    {"indexing", "influence", "comparison", "effects", "grids", "wrapped"},
     {"exporting"},
+    {"examining"},
     {"introspector"},
     {"wrapping", "teachers"},
-    {"mistakes", "audit"},
+    {"mistakes", "audit", "portraits"},
     {"performance"},
     {"debug"},
     {"report"},
@@ -64,9 +66,11 @@ LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 # The only imports that run upwards, each inside the function that needs it.
 UPWARDS = {
     ("introspector", "debug"): "the lens is a facade, and lens.debug() is one call of a function over lenses",
+    ("introspector", "portraits"): "lens.neuron_report() is one call of a function over lenses",
     ("introspector", "audit"): "lens.audit() is one call of a function over lenses",
     ("debug", "report"): "DebugReport.save writes the page, and the report without a page needs no page",
     ("neighbors", "contrast"): "index.contrast() and index.prototypes() are calls of a family that stands on the index",
+    ("portraits", "report"): "NeuronReport.save writes the page, and the report without a page needs no page",
     ("comparison", "report"): "SiteComparison.plot() draws by the report's plots",
     ("effects", "report"): "AblationCurve.plot() draws by the report's plots",
     ("grids", "report"): "PatchGrid.plot() draws by the report's plots",
@@ -364,9 +368,9 @@ def documented(section: str) -> list[str]:
 
 
 def lens_methods() -> list[str]:
-    tree = ast.parse(MODULES["introspector"].read_text())
-    lens = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Introspector")
-    return [f.name for f in lens.body if isinstance(f, ast.FunctionDef) and not f.name.startswith("_")]
+    sources = [ast.parse(MODULES[module].read_text()) for module in ("wrapped", "introspector")]
+    lens = [part for tree in sources for node in tree.body if isinstance(node, ast.ClassDef) for part in node.body]
+    return [part.name for part in lens if isinstance(part, ast.FunctionDef) and not part.name.startswith("_")]
 
 
 def commands() -> list[str]:

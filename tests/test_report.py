@@ -106,6 +106,7 @@ def facts(errors=None, names=NAMES, notes=("2 texts are empty.",), confusion=Non
         "n_train": 100,
         "notes": list(notes),
         "audit": None,
+        "neurons": None,
         "errors": errors,
         "overview": {
             "n": 10,

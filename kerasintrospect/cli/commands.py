@@ -84,6 +84,7 @@ def debug(
     method: Annotated[str, typer.Option(help="Attribution method.")] = "integrated_gradients",
     max_errors: Annotated[int, typer.Option(help="Number of errors to explain, the worst first.")] = 500,
     audit: Annotated[bool, typer.Option(help="Audit the training set too.")] = True,
+    neurons: Annotated[bool, typer.Option(help="Show the neurons that matter most, too.")] = False,
 ) -> None:
     """Explain every misclassified text on one page: words, neighbors, and a verdict."""
     with one_sentence_per_fault():
@@ -93,7 +94,7 @@ def debug(
         lens, notes = wrap(model, split(class_names), tested, trained)
         report = lens.debug(
             *tested.pair(lens.class_names), *(trained.pair(lens.class_names) if trained else ()),
-            k=k, site=site, method=method, max_errors=max_errors, audit=audit,
+            k=k, site=site, method=method, max_errors=max_errors, audit=audit, neurons=neurons,
         ).with_notes([*tested.notes, *(trained.notes if trained else ()), *notes])  # fmt: skip
         if target is None:
             typer.echo(report.to_json())

@@ -14,7 +14,7 @@ from .terminal import line, one_sentence_per_fault
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["audit", "index", "layers", "neighbors"]
+__all__ = ["FIRST", "as_json", "audit", "index", "layers", "neighbors", "say", "table"]
 
 FIRST = 10  # rows of a table in the terminal
 
@@ -40,8 +40,8 @@ def layers(
         found = lens.compare_sites(*tested.pair(lens.class_names), k=k, max_examples=max_examples)
         if plot is not None:
             found.plot().savefig(plot)
-        _say([*tested.notes, *notes])
-        typer.echo(str(found) if format is Listing.table else _json(found.to_dict()))
+        say([*tested.notes, *notes])
+        typer.echo(str(found) if format is Listing.table else as_json(found.to_dict()))
 
 
 @app.command()
@@ -66,7 +66,7 @@ def index(
         made = lens.neighbors(texts, labels, site=site, pool=pool, metric=metric, unit=unit, path=out)
         if ivf:
             made.build_ivf()
-        _say([*taught.notes, *notes])
+        say([*taught.notes, *notes])
         typer.echo(f"{made!r}\nWritten: {out}")
 
 
@@ -92,7 +92,7 @@ def neighbors(
             text, k=k, label=_class(label), predicted=_class(predicted), correct=correct,
             exclude="duplicates" if exclude_duplicates else None,
         ).to_frame()  # fmt: skip
-        typer.echo(_json(found.to_dict("records")) if format is Listing.json else _table(found))
+        typer.echo(as_json(found.to_dict("records")) if format is Listing.json else table(found))
 
 
 @app.command()
@@ -118,9 +118,9 @@ def audit(
         found = lens.audit(*taught.pair(lens.class_names), *given, site=site)
         if out is not None:
             found.suspects.to_csv(out, index=False)
-        _say([*taught.notes, *(tested.notes if tested else []), *notes, *found.notes])
+        say([*taught.notes, *(tested.notes if tested else []), *notes, *found.notes])
         if format is Listing.json:
-            typer.echo(_json(found.facts))
+            typer.echo(as_json(found.facts))
             return
         typer.echo(repr(found).strip("<>").split(";")[0] + ".\n\nLabels to look at first:")
         for row in found.suspects.head(FIRST).to_dict("records"):
@@ -129,12 +129,12 @@ def audit(
             typer.echo(f"\nWritten: {out}")
 
 
-def _say(notes: list[str]) -> None:
+def say(notes: list[str]) -> None:
     for note in notes:
         typer.echo(f"Note: {line(note)}", err=True)
 
 
-def _json(value: object) -> str:
+def as_json(value: object) -> str:
     import json
 
     return json.dumps(value, indent=1, allow_nan=False, default=lambda number: number.item())
@@ -144,6 +144,6 @@ def _class(given: str | None) -> int | str | None:
     return int(given) if given is not None and given.isdecimal() else given
 
 
-def _table(frame: "pd.DataFrame") -> str:
+def table(frame: "pd.DataFrame") -> str:
     shown = frame.map(lambda cell: line(cell, 100) if isinstance(cell, str) else cell)
     return str(shown.to_string(index=False))

@@ -1,6 +1,7 @@
-"""The page of a debug report: facts become typed parts, and parts one self-contained HTML file."""
+"""The pages of reports: facts become typed parts, and parts one self-contained HTML file."""
 
 from .html import coloured_texts as coloured_texts
 from .html import render as render
+from .html import render_neurons as render_neurons
 
-__all__ = ["coloured_texts", "render"]
+__all__ = ["coloured_texts", "render", "render_neurons"]

@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from .cards import Scored, build_errors, coloured, visible
+from .neurons import build_neurons
 from .overview import build_overview
 from .parts import Colouring, Piece
 from .training import build_training
@@ -22,7 +23,7 @@ from .training import build_training
 if TYPE_CHECKING:
     from kerasintrospect import Attribution
 
-__all__ = ["coloured_texts", "render"]
+__all__ = ["coloured_texts", "render", "render_neurons"]
 
 MOST = 5_000_000  # bytes of a page
 LIMITS = (10_000, 2_000, 600, 280, 140)  # characters of a text; the first that keeps the page small enough
@@ -47,8 +48,9 @@ def render(facts: Mapping[str, Any]) -> str:
         page = _template("page.html").render(
             overview=overview,
             training=build_training(facts["audit"]),
+            neurons=None if facts["neurons"] is None else build_neurons(facts["neurons"]),
             errors=build_errors(facts, limit),
-            style=_source("page.css") + _source("marks.css"),
+            style=_source("page.css") + _source("marks.css") + _source("neurons.css"),
             script=_source("page.js"),
             script_hash=_hash(_source("page.js")),
         )
@@ -65,6 +67,16 @@ def _least(facts: Mapping[str, Any], limit: int) -> int:
         + sum(min(len(neighbor["text"]), limit // 2) for neighbor in error["neighbors"])
         for error in facts["errors"]
     )
+
+
+def render_neurons(facts: Mapping[str, Any]) -> str:
+    """Writes the page of neurons; it runs no script.
+
+    Args:
+        facts: `NeuronReport.facts`.
+    """
+    style = _source("page.css") + _source("marks.css") + _source("neurons.css")
+    return _template("neuron_page.html").render(page=build_neurons(facts), style=style)
 
 
 def coloured_texts(attributions: "Iterable[Attribution]") -> str:
