@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = ("attribution", "minilm", "activations", "neighbors", "index", "influence", "compositional", "probes", "redundancy")
+PARTS = ("attribution", "minilm", "activations", "neighbors", "index", "influence", "store", "compositional", "probes", "redundancy")
 
 
 def main() -> int:
