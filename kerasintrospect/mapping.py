@@ -56,7 +56,8 @@ def map_neurons(X: Any, absolute: bool = True, n_neighbors: int = 15, min_dist: 
     """Neurons in a plane, so that those with a high correlation lie together: UMAP over 1 - |r| (McInnes et al. 2018).
 
     Distances within a crowd mean something, those between crowds little: `cluster_neurons` counts. Needs
-    `pip install "kerasintrospect[umap]"`, and memory for two matrices of units x units float32.
+    `pip install "kerasintrospect[umap]"`, which compiles for about a minute before the first map of a process, and memory for
+    two matrices of units x units float32.
 
     Args:
         X: (n, units) activations, a row per token, word or example, no padding; or a `Gram` that has seen them.

@@ -27,10 +27,11 @@ def test_without_umap_the_command_is_named(monkeypatch, planted):
         ki.map_neurons(planted[0])
 
 
+@pytest.mark.slow  # the first map of a process compiles
 @needs_umap
 def test_what_correlates_lies_together_and_a_seed_gives_one_map(planted):
     X, groups = planted
-    found = ki.map_neurons(X)  # the first map of a process compiles, which takes a minute
+    found = ki.map_neurons(X)
     assert found.constant.tolist() == [60] and np.isnan(found.points[60]).all() and found.points.shape == (61, 2)
     far = np.linalg.norm(found.points[:60, None] - found.points[:60], axis=2)
     np.fill_diagonal(far, np.inf)
@@ -38,6 +39,7 @@ def test_what_correlates_lies_together_and_a_seed_gives_one_map(planted):
     assert np.array_equal(ki.map_neurons(X).points, found.points, equal_nan=True)
 
 
+@pytest.mark.slow
 @needs_umap
 def test_a_few_units_will_do_and_fewer_will_not(planted):
     assert np.isfinite(ki.map_neurons(planted[0][:, :4]).points).all()
