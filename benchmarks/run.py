@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = ("attribution", "minilm", "activations", "neighbors", "index", "influence", "store", "compositional", "probes", "redundancy")
+PARTS = (
+    "attribution", "minilm", "activations", "neighbors", "index", "influence", "store",
+    "compositional", "probes", "redundancy",
+)  # fmt: skip
 
 
 def main() -> int:
