@@ -23,11 +23,12 @@ from tweets import CLASS_NAMES, find_encoder, load_tweets, split_tweets
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fine-tune MiniLM with KerasHub, and debug it.")
-    parser.add_argument("--quick", action="store_true", help="few tweets, one epoch")
+    parser.add_argument("--quick", action="store_true", help="few tweets, one epoch, two layers")
     parser.add_argument("--out", type=Path, default=Path("keras_hub_output"), help="folder for the report")
     args = parser.parse_args()
-    train, test = split_tweets(load_tweets(limit=60 if args.quick else 2500), seed=0)
-    task = fine_tune(train, epochs=1 if args.quick else 2)
+    train, test = split_tweets(load_tweets(limit=40 if args.quick else 2500), seed=0)
+    epochs, layers = (1, 2) if args.quick else (2, 6)
+    task = fine_tune(train, epochs, layers)
 
     import kerasintrospect as ki
 
@@ -38,11 +39,11 @@ def main() -> None:
     print(f"\nAccuracy on {len(texts)} test tweets: {(found.labels == labels).mean():.1%}")
     print(lens.attribute(texts[:2], n_steps="auto"))
 
-    half = "backbone.transformer_layer_2"
+    half = f"backbone.transformer_layer_{layers // 2 - 1}"
     index = lens.neighbors(train["text"].tolist(), train["label"].to_numpy(), site=half)
     print(f"\n{texts[0]}\n  is nearest at {half} to: {index.query(texts[:1], k=1).texts[0][0]}")
 
-    few = slice(6 if args.quick else 300)
+    few = slice(4 if args.quick else 300)
     report = lens.debug(
         texts[few], labels[few], train["text"].tolist(), train["label"].to_numpy(), max_errors=2 if args.quick else 100
     )
@@ -50,13 +51,14 @@ def main() -> None:
     print(f"\nThe debug report: {report.save(args.out / 'report.html').resolve().as_uri()}")
 
 
-def fine_tune(train: pd.DataFrame, epochs: int) -> Any:
+def fine_tune(train: pd.DataFrame, epochs: int, layers: int) -> Any:
     """A `TextClassifier`, trained on raw strings by `fit`."""
     keras.utils.set_random_seed(0)
     folder = str(find_encoder())
     tokenizer = keras_hub.models.BertTokenizer.from_preset(folder, strip_accents=True)  # as the encoder was trained
     preprocessor = keras_hub.models.BertTextClassifierPreprocessor(tokenizer, sequence_length=40)
-    task = keras_hub.models.BertTextClassifier.from_preset(folder, num_classes=len(CLASS_NAMES), preprocessor=preprocessor)
+    encoder = keras_hub.models.BertBackbone.from_preset(folder, num_layers=layers)
+    task = keras_hub.models.BertTextClassifier(encoder, num_classes=len(CLASS_NAMES), preprocessor=preprocessor)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     task.compile(optimizer=keras.optimizers.Adam(5e-5), loss=loss, metrics=["accuracy"])
     task.fit(train["text"].to_numpy(str), train["label"].to_numpy(), batch_size=16, epochs=epochs, verbose=2)
