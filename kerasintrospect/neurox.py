@@ -119,10 +119,10 @@ def _of_store(store: ActivationStore, sites: Sequence[str] | None) -> Iterator[t
         raise InputError(f"The layers of NeuroX have equal numbers of units: name such `sites`. Received: {units}.")
     ends = np.append(np.flatnonzero(np.diff(store.documents)) + 1, len(store))
     held, start, number = np.empty((len(chosen), 0, units[chosen[0]]), np.float32), 0, 0
-    for rows, values in store.stream(chosen):
+    for values in store.stream(chosen):
         held = np.concatenate([held, np.stack([values[site] for site in chosen])], 1)
         done = start
-        while number < len(ends) and ends[number] <= rows.stop:
+        while number < len(ends) and ends[number] <= start + held.shape[1]:
             end = int(ends[number])
             yield store.texts[done:end], held[:, done - start : end - start]
             done, number = end, number + 1

@@ -85,7 +85,7 @@ class ActivationStore:
             parts = table.column(column).chunks
             return datasets.vectors_of(parts, units, self.dtype if dtype is None else dtype)
 
-    def stream(self, sites: str | Sequence[str], batch_size: int | None = None) -> Iterator[tuple[slice, Any]]:
+    def stream(self, sites: str | Sequence[str], batch_size: int | None = None) -> Iterator[Any]:
         """The rows in their order, some at a time.
 
         Args:
@@ -93,20 +93,18 @@ class ActivationStore:
             batch_size: Rows of a batch; None takes what is 16 MB.
 
         Yields:
-            The rows as a slice, and (n, units) float32: an array for one address, {address: array} for several.
+            (n, units) float32: an array for one address, {address: array} for several.
         """
         names = [sites] if isinstance(sites, str) else list(sites)
         columns = [self._column(name) for name in names]
         step = batch_size or max(1, _BATCH // sum(units for _, units in columns))
         if step < 1:
             raise InputError(f"`batch_size` is at least 1. Received: batch_size={batch_size}.")
-        start = 0
         with self._readable():
             for batch in datasets.scan(self._dataset, [*dict(columns)], step):
                 found = {name: datasets.vectors_of([batch.column(column)], units, "float32")
                          for name, (column, units) in zip(names, columns, strict=True)}  # fmt: skip
-                yield slice(start, start + len(batch)), found[sites] if isinstance(sites, str) else found
-                start += len(batch)
+                yield found[sites] if isinstance(sites, str) else found
 
     def statistics(self, site: str) -> Statistics:
         """Sums of all rows and of each label, as they were taken during the export; of many labels by a pass over the site."""
@@ -116,14 +114,14 @@ class ActivationStore:
         if not self.classes or found.classes:
             return found
         found = Statistics(self._facts.units[number], self.classes)
-        for rows, values in self.stream(site):
-            found.add_ids(values, self.label_ids[rows])
+        for values in self.stream(site):
+            found.add_ids(values, self.label_ids[found.count : found.count + len(values)])
         return found
 
     def gram(self, site: str) -> Gram:
         """The products of all pairs of units of a site, in one pass."""
         found = Gram(self._facts.units[self._number(site)])
-        for _, values in self.stream(site):
+        for values in self.stream(site):
             found.add(values)
         return found
 

@@ -48,12 +48,11 @@ def test_sites_are_read_whole_and_by_rows(store):
 
 def test_streams_are_the_rows_in_order(store):
     parts = list(store.stream("a", 37))
-    assert [part.start for part, _ in parts] == list(np.cumsum([0] + [len(values) for _, values in parts])[:-1])
-    assert max(len(values) for _, values in parts) <= 37
-    np.testing.assert_array_equal(np.concatenate([values for _, values in parts]), WIDE[0])
+    assert len(parts) > 7 and max(map(len, parts)) <= 37
+    np.testing.assert_array_equal(np.concatenate(parts), WIDE[0])
     both = list(store.stream(["b", "a"]))
-    assert list(both[0][1]) == ["b", "a"]
-    np.testing.assert_array_equal(np.concatenate([values["b"] for _, values in both]), WIDE[1])
+    assert list(both[0]) == ["b", "a"]
+    np.testing.assert_array_equal(np.concatenate([values["b"] for values in both]), WIDE[1])
     with pytest.raises(InputError, match="at least 1"):
         next(store.stream("a", -1))
 
