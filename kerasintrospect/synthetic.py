@@ -88,7 +88,7 @@ def rank_pairs(X: Any, Y: Any) -> NeuronRanking:
                "agreement": ((np.sign(gaps) == np.sign(mean)) & (mean != 0)).mean(0)}  # fmt: skip
     sure = int((p < SURE).sum())
     note = f"{sure} of {len(mean)} units differ beyond chance over {len(gaps)} pairs (paired t, p < {SURE} after Bonferroni)."
-    return NeuronRanking(order, scores, {}, "minimal_pairs", None, (note,), details)
+    return NeuronRanking(order, scores, {}, "minimal_pairs", [False, True], (note,), details)
 
 
 def rank_by_pairs(
