@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from kerasintrospect.factorizing import NeuronFactors, factorize
     from kerasintrospect.formulas import parse_formula
     from kerasintrospect.generating import Generated
-    from kerasintrospect.grids import PatchGrid
+    from kerasintrospect.grids import HeatMap, PatchGrid
     from kerasintrospect.health import NeuronHealth, dead_neurons
     from kerasintrospect.influence import Influence
     from kerasintrospect.interventions import Intervention, ablate, intervention_methods, patch, steer
@@ -82,6 +82,7 @@ __all__ = [
     "Explanations",
     "Generated",
     "Gram",
+    "HeatMap",
     "Influence",
     "Influences",
     "InputError",
@@ -172,7 +173,7 @@ _ROOMS = {
     "factorizing": ("NeuronFactors", "factorize"),
     "formulas": ("parse_formula",),
     "generating": ("Generated",),
-    "grids": ("PatchGrid",),
+    "grids": ("HeatMap", "PatchGrid"),
     "health": ("NeuronHealth", "dead_neurons"),
     "influence": ("Influence",),
     "interventions": ("Intervention", "ablate", "intervention_methods", "patch", "steer"),

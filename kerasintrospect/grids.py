@@ -1,4 +1,4 @@
-"""Patch grids: what of one text, at which layer and token, turns the answer into that of another (Meng et al. 2022)."""
+"""Sites x tokens: how strong each token is at each layer, and what a patch there does to the answer (Meng et al. 2022)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
 
-__all__ = ["PatchGrid", "patch_grid"]
+__all__ = ["HeatMap", "PatchGrid", "heat_map", "patch_grid"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,69 @@ class PatchGrid:
         return draw_grid(self, ax)
 
 
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """One number per site and token of a text.
+
+    Attributes:
+        sites: s addresses.
+        tokens: t tokens.
+        values: (s, t) float32: the norm of the token's vector over the mean norm at the site, or the activation of one unit.
+        unit: The unit; None for norms.
+        text: The text.
+    """
+
+    sites: list[str]
+    tokens: list[str]
+    values: np.ndarray
+    unit: int | None
+    text: str
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row per site and token: site, position, token, value."""
+        import pandas
+
+        site, position = (index.ravel() for index in np.indices(self.values.shape))
+        return pandas.DataFrame({
+            "site": np.array(self.sites, object)[site], "position": position,
+            "token": np.array(self.tokens, object)[position], "value": self.values.ravel(),
+        })  # fmt: skip
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Colours by site and token."""
+        from .report.effects import draw_map
+
+        return draw_map(self, ax)
+
+
+def heat_map(runner: Runner, text: Any, sites: Sequence[Site] | None = None, unit: int | None = None) -> HeatMap:
+    """How strong each token of a text is at each site, from one forward pass.
+
+    Args:
+        runner: The model.
+        text: The text.
+        sites: Where; None takes the sites of a forward pass that have one vector per token.
+        unit: Whose activation is shown; None shows the norm of the vector, over the mean norm of the text's tokens.
+
+    Raises:
+        InputError: If a site has no vector per token, or no such unit.
+    """
+    arranged = runner.arrange([text])
+    if arranged.mask is None or not arranged.mask.any():
+        raise InputError(f"A heat map needs a text with tokens that the model sees. Received: text={text!r}")
+    places = _places(runner, sites, arranged.width)
+    found = runner.activations(arranged, {str(site): site for site in places}, None)
+    rows = []
+    for site in found:
+        vectors = found[site][0][arranged.mask[0]].astype(np.float32)
+        if unit is not None and not 0 <= unit < vectors.shape[1]:
+            raise InputError(f"'{site}' has the units 0 to {vectors.shape[1] - 1}. Received: unit={unit!r}")
+        norms = np.linalg.norm(vectors, axis=1)
+        rows.append(norms / (norms.mean() or 1) if unit is None else vectors[:, unit])
+    tokens = _names(arranged.encoded.rows(), 1, int(arranged.mask.sum()))[0]
+    return HeatMap(list(found), list(tokens), np.stack(rows), unit, str(text))
+
+
 def patch_grid(
     runner: Runner, output: Output, text: Any, source: Any, sites: Sequence[Site] | None = None, target: Target = None,
     score: str = "logit",
@@ -101,8 +164,7 @@ def patch_grid(
     leaves, mask = arranged.take(np.arange(2), runner.trims(arranged))
     chosen = output.targets(target, 1, lambda: runner.outputs(arranged, output.predict)[1:].argmax(-1))
     scores = _scores(runner, output, arranged, leaves, np.asarray(mask), places, chosen, score)
-    rows = arranged.encoded.rows()
-    names = [row.tokens for row in rows] if rows is not None else [tuple(map(str, range(scores[2:].size // len(places))))] * 2
+    names = _names(arranged.encoded.rows(), 2, int(np.asarray(mask)[0].sum()))
     cells, said = scores[2:].reshape(len(places), -1), output.class_names[int(chosen[0, -1])]
     return PatchGrid([str(site) for site in places], list(zip(*names, strict=True)), cells, float(scores[0]), float(scores[1]),
                      said, str(text), str(source))  # fmt: skip
@@ -118,6 +180,11 @@ def _places(runner: Runner, sites: Sequence[Site] | None, width: int | None) -> 
     if not fits:
         raise InputError("No layer of the model gives one vector per token.")
     return fits
+
+
+def _names(rows: Any, texts: int, tokens: int) -> list[Sequence[str]]:
+    """The tokens of each text; their numbers where the inputs were arrays."""
+    return [list(map(str, range(tokens)))] * texts if rows is None else [row.tokens for row in rows]
 
 
 def _scores(

@@ -13,7 +13,7 @@ from .effects import AblationCurve, NeuronEffects, ablation_curve, neuron_effect
 from .examining import examine
 from .exporting import export
 from .generating import Generated, generate
-from .grids import PatchGrid, patch_grid
+from .grids import HeatMap, PatchGrid, heat_map, patch_grid
 from .influence import Influence, influence
 from .interventions.base import Intervention
 from .layered import SiteProbes
@@ -172,6 +172,10 @@ class Introspector(Wrapped):
         """Which token at which layer makes the difference between two texts: see `kerasintrospect.grids.patch_grid`."""
         chosen = None if sites is None else [self._site(site, inside=True) for site in sites]
         return patch_grid(self._runner, self._find_output(), text, source, chosen, target, score)
+
+    def heat_map(self, text: Any, sites: Sequence[str] | None = None, unit: int | None = None) -> HeatMap:
+        """How strong each token of a text is at each layer: see `kerasintrospect.grids.heat_map`."""
+        return heat_map(self._runner, text, None if sites is None else [self._site(site, inside=True) for site in sites], unit)
 
     def neuron_report(self, texts: Any, labels: Any = None, site: str | None = None, **options: Any) -> NeuronReport:
         """The neurons that matter most at a site, and what each responds to: see `kerasintrospect.portraits.portray`."""

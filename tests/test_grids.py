@@ -47,6 +47,20 @@ def test_the_target_is_what_the_source_is(lens: Any) -> None:
     assert lens.patch_grid(TEXT, SOURCE, ["norm"]).target_name == said
 
 
+def test_a_heat_map_is_norms_over_their_mean_and_one_unit_is_itself(lens: Any) -> None:
+    found = lens.heat_map(TEXT, ["embedding", "wide"])
+    vectors = lens.activations([TEXT], "wide")["wide"][0][:4]
+    norms = np.linalg.norm(vectors, axis=1)
+    np.testing.assert_allclose(found.values[1], norms / norms.mean(), atol=1e-5)
+    assert found.tokens == TEXT.split() and len(found.to_frame()) == 8
+    np.testing.assert_allclose(lens.heat_map(TEXT, ["wide"], unit=3).values[0], vectors[:, 3], atol=1e-6)
+    with pytest.raises(ki.InputError, match="units 0 to 15"):
+        lens.heat_map(TEXT, ["wide"], unit=16)
+    with pytest.raises(ki.InputError, match="tokens that the model sees"):
+        lens.heat_map("")
+    assert found.plot().get_figure() is not None and lens.patch_grid(TEXT, SOURCE, ["wide"]).plot().get_title()
+
+
 def test_bad_grids(lens: Any) -> None:
     with pytest.raises(ki.InputError, match="as many tokens. Received: 4 and 2"):
         lens.patch_grid(TEXT, "so hate")

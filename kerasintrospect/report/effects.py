@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_curve", "draw_grid"]
+__all__ = ["draw_curve", "draw_grid", "draw_map"]
 
 _COLORS = ("#1f6fb4", "#c8600a", "#2b8a3e", "#6a3d9a", "#c2185b")
 
@@ -46,6 +46,21 @@ def draw_grid(grid: Any, ax: "Axes | None" = None) -> "Axes":
     said = f"{grid.target_name}: {grid.text_score:.2f} in the text, {grid.source_score:.2f} in the source"
     ax.set_title(_plain(said), fontsize=9)
     ax.figure.colorbar(image, ax=ax, label="recovered")
+    return ax
+
+
+def draw_map(found: Any, ax: "Axes | None" = None) -> "Axes":
+    """Norms from white to blue, activations of a unit around 0; see `HeatMap`."""
+    import numpy as np
+
+    rows, columns = found.values.shape
+    ax = _axes(ax, (2.4 + 0.5 * columns + 0.07 * max(map(len, found.sites)), 2.2 + 0.3 * rows))
+    most = float(np.abs(found.values).max()) or 1.0
+    low, colours, label = (0.0, "Blues", "norm over the mean") if found.unit is None else (-most, "RdBu", f"unit {found.unit}")
+    image = ax.imshow(found.values, cmap=colours, vmin=low, vmax=most, aspect="auto")
+    ax.set_xticks(range(columns), [_plain(token) for token in found.tokens], rotation=60, ha="right", fontsize=8)
+    ax.set_yticks(range(rows), [_plain(site) for site in found.sites], fontsize=8)
+    ax.figure.colorbar(image, ax=ax, label=label)
     return ax
 
 
