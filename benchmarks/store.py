@@ -84,6 +84,7 @@ def compare(name: str, folder: Path, texts: list[str], few: int, repeats: int) -
         check(store, sites, ki.read_neurox(Path(place) / "neurox.hdf5"))
         lens.predict(words.texts)
         bare, export = alternate(repeats, lambda: lens.predict(words.texts), ours)
+        store = ki.load_store(path)
         print(f"\n{name}: {len(sites)} layers of {store.statistics(sites[0]).units} units; {n} words, NeuroX {n_few} of them")
         for kind, took_one in took.items():
             print(f"  words a second / those of NeuroX, {kind:8} {(n / export) / (n_few / took_one):8.1f}   "

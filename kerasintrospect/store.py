@@ -47,8 +47,8 @@ class ActivationStore:
         versions: The versions of the libraries that made it.
     """
 
-    def __init__(self, folder: Path, facts: Facts, dataset: Any) -> None:
-        self.path, self._facts, self._dataset = folder, facts, dataset
+    def __init__(self, folder: Path, facts: Facts, dataset: Any, sums: Sequence[Statistics]) -> None:
+        self.path, self._facts, self._dataset, self._sums = folder, facts, dataset, sums
         about = facts.about
         self.sites: list[str] = about["sites"]
         self.unit, self.pool, self.dtype = about["unit"], about["pool"], about["dtype"]
@@ -109,8 +109,7 @@ class ActivationStore:
     def statistics(self, site: str) -> Statistics:
         """Sums of all rows and of each label, as they were taken during the export; of many labels by a pass over the site."""
         number = self._number(site)
-        with self._readable():
-            found = self._sums[number]
+        found = self._sums[number]
         if not self.classes or found.classes:
             return found
         found = Statistics(self._facts.units[number], self.classes)
@@ -225,10 +224,6 @@ class ActivationStore:
 
     # Inside
 
-    @cached_property
-    def _sums(self) -> list[Statistics]:
-        return read_statistics(self.path, self._facts)
-
     def _number(self, site: str) -> int:
         if site in self._facts.about["asked"]:
             return int(self._facts.about["asked"].index(site))
@@ -279,7 +274,8 @@ def load_store(path: str | os.PathLike[str], lens: Any = None) -> ActivationStor
         dataset = datasets.opened(folder / facts.data, facts.version)
         if dataset.count_rows() != facts.count:
             raise ValueError("the rows are not those that store.json tells of")
-    store = ActivationStore(folder, facts, dataset)
+        sums = read_statistics(folder, facts)  # now: an export that goes on replaces them
+    store = ActivationStore(folder, facts, dataset, sums)
     if lens is not None and lens.fingerprint(store.sites[0], store.pool, store.unit) != store.fingerprint:
         raise StaleIndexError("The store was made by another model, or with another text front: export again. "
                               f"Received: path={os.fspath(path)!r}.")  # fmt: skip

@@ -121,6 +121,7 @@ def test_what_was_begun_is_shown_and_gone_on_with(tmp_path):
     run(tmp_path, size=5)
     assert check(load_store(tmp_path)) == FILES
     np.testing.assert_array_equal(store.read("a", dtype=None), ROWS[0][:150])  # a store that is open stays what it was
+    assert store.statistics("a").count == 150
 
 
 @pytest.mark.parametrize(("name", "value", "kind", "said"), [
