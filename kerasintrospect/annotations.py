@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ class Labels:
         none = -1 if self.classes is not None else np.nan
         return np.where(owner >= 0, self.values[self._starts[first] + np.maximum(owner, 0)], none)
 
-    @property
+    @cached_property
     def _starts(self) -> Array:
         rows = [] if self.tagged is None else self.tagged.spans
         return np.concatenate([[0], np.cumsum([len(row) for row in rows])])
