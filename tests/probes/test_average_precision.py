@@ -23,6 +23,9 @@ def test_every_neuron_and_class_as_scikit_learn_has_it(decimals):
     X, y = planted("names", 150)
     X = np.round(X, decimals)  # ties, down to a handful of values
     signed, both = (rank_neurons(X, y, "average_precision", signed=flag) for flag in (True, False))
+    shares = {name: (y == name).mean() for name in signed.classes}
+    gains = [(signed.per_class[name][1] - share) / (1 - share) for name, share in shares.items()]
+    np.testing.assert_allclose(signed.scores, np.where(X.std(0) > 0, np.max(gains, axis=0), 0))
     for name in signed.classes:
         for unit in set(range(X.shape[1])) - {4}:
             high, low = average_precision_score(y == name, X[:, unit]), average_precision_score(y == name, -X[:, unit])

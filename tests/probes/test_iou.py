@@ -27,12 +27,17 @@ def test_by_default_it_fires_as_often_as_the_class_is_there(decimals):
     X, y = planted("names", 150)
     X = np.round(X, decimals)
     found = rank_neurons(X, y, "iou", signed=True)
+    gains = {unit: [] for unit in (0, 7, 11, 20)}
     for name in found.classes:
         there = y == name
         for unit in (0, 7, 11, 20):
             fires = X[:, unit] > np.sort(X[:, unit])[-there.sum() - 1]
             assert decimals == 0 or fires.sum() == there.sum()
             assert found.per_class[name][1][unit] == pytest.approx(jaccard(fires, there))
+            both = fires.sum() * there.sum() / len(y)  # of as many rows at random
+            chance = both / (fires.sum() + there.sum() - both)
+            gains[unit].append((jaccard(fires, there) - chance) / (1 - chance))
+    assert [found.scores[unit] for unit in gains] == pytest.approx([max(values) for values in gains.values()])
 
 
 def test_quantiles_and_low_activations():

@@ -66,6 +66,7 @@ def test_top_neurons_of_neurox():
     assert [units.tolist() for units in by_mass(weights, 0.5)] == list(expected["per_class_in_order"].values())
     weights, expected = case("bottom_all")
     assert [set(units.tolist()) for units in by_mass(weights, 1, lightest=True)] == [{0, 1, 2}, {0, 1, 2}]
+    assert by_mass([[3, 1, 2]], 0.5, lightest=True)[0].tolist() == [1, 2] and by_mass([[3, 1, 2]], 0.5)[0].tolist() == [0]
     weights, expected = case("fixed_bottom")
     assert ordering_of(weights)[0][-1:].tolist() == expected
 
