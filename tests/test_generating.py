@@ -113,3 +113,21 @@ def test_a_model_without_an_embedding_says_so():
     lens = ki.wrap(model, tokenizer=lambda text: text.split(), preprocess=lambda texts: np.ones((len(texts), 3), "float32"))
     with pytest.raises(ki.UnsupportedError, match="no Embedding layer"):
         made(lens, "out", 0)
+
+
+def test_inside_an_encoder_the_text_is_among_the_best_of_all():
+    """A Hugging Face model, whose embedding adds positions and norms, against every text of three words."""
+    from adapters.test_hf_tf import build, tokenizer
+
+    lens, site = ki.wrap(build("Bert"), tokenizer=tokenizer()), "bert.encoder.layer[1]"
+    texts = ["I loved this film !", "the end", "i love the actor , this is the end ! the film"]
+    words = ["this", "film", "!", "the", "end", "i", "love", "is", "act"]
+    every = [" ".join(chosen) for chosen in itertools.product(words, repeat=3)]
+    acts = lens.activations(every, site)
+    for unit, direction in ((0, "up"), (5, "down")):
+        found = lens.generate(texts, site, unit, length=3, direction=direction, steps=40, restarts=4)
+        assert "9 of" in found.notes[0] and all(row["reencodes"] for row in found.rows)  # the pieces of words stand not alone
+        sign = 1 if direction == "up" else -1
+        values = np.where(acts.mask, sign * acts[site][:, :, unit], -np.inf).max(1)
+        assert sign * found.activation == pytest.approx(values[every.index(found.text.lower())], abs=1e-5)
+        assert (values > sign * found.activation + 1e-6).mean() < 0.01
