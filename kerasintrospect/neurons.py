@@ -27,7 +27,7 @@ class TopWords:
 
     Attributes:
         rows: One dict per unit, direction and word, the strongest first: `unit`, `direction` ("up" or "down"), `word`,
-            `count`, `mean` (activation), `z`, `score` and `t`.
+            `count`, `mean` (activation), `z`, `score` and `t` (None where nothing varies, or of one occurrence).
         notes: What should be known about them.
     """
 
@@ -131,5 +131,7 @@ def _ranked(unit: int, column: dict[str, Array], types: Array, counts: Array, k:
         score = np.where(counts >= least, sign * column["score"], 0.0)
         for place in np.lexsort((-counts, -score))[:k]:
             if score[place] > 0:
-                figures = {name: float(column[name][place]) for name in ("mean", "z", "score", "t")}
-                yield {"unit": unit, "direction": direction, "word": str(types[place]), "count": int(counts[place]), **figures}
+                figures = {name: float(column[name][place]) for name in ("mean", "z", "score")}
+                t = float(column["t"][place]) if np.isfinite(column["t"][place]) else None
+                yield {"unit": unit, "direction": direction, "word": str(types[place]), "count": int(counts[place]), **figures,
+                       "t": t}  # fmt: skip

@@ -81,6 +81,13 @@ def test_case_and_units():
         top_words(x, list("abcdef"), min_count=1)
 
 
+def test_rows_are_such_that_json_holds_them():
+    found = top_words(np.repeat([0.0, 1], 10), ["a"] * 10 + ["b"] * 10)
+    assert [(row["word"], row["t"]) for row in found.rows] == [("b", None), ("a", None)]
+    json.dumps(found.rows, allow_nan=False)
+    assert found.to_frame()["t"].isna().all()
+
+
 def test_units_that_say_nothing_say_so():
     words = ["a", "b"] * 20
     found = top_words(np.stack([np.ones(40), np.repeat([0.0, 1], 20)], 1), words)
