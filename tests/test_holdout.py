@@ -36,6 +36,14 @@ def test_no_document_is_on_both_sides(share, classes):
         assert abs((y[aside] == 1).mean() - (y == 1).mean()) < 0.03
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_rare_classes_of_documents_are_shared_out(seed):
+    documents = np.arange(600) // 10
+    y = np.where(np.arange(600) % 60 == 0, 1, 0)  # ten, each in another document
+    _, aside = held_out(y, 0.2, seed, documents)
+    assert len(aside) == 120 and y[aside].sum() == 2
+
+
 def test_values_are_drawn():
     kept, aside = held_out(np.linspace(0, 1, 50), 0.2, 0, classes=False)
     check(kept, aside, 50)
@@ -58,3 +66,4 @@ def test_balance_as_in_neurox(case):
     y = np.repeat(np.arange(len(case["inputs"]["class_counts"])), case["inputs"]["class_counts"])
     rows = balanced(y, seed=0)
     assert np.bincount(y[rows]).tolist() == case["expected"]["class_counts"] and len(set(rows)) == len(rows)
+    assert np.bincount(Y[balanced(Y[:607], seed=0)]).tolist() == [7, 7, 7]

@@ -101,14 +101,15 @@ def checked_labels(y: Any, n: int, regression: bool | None = None) -> tuple[Arra
             in floats, which may be classes as well as values.
         InputTypeError: if they are neither numbers nor strings nor bools.
     """
-    labels = np.asarray(y) if isinstance(y, np.ndarray) or y is None else np.asarray(list(y))
+    labels = y if isinstance(y, np.ndarray) else np.empty(0) if y is None else np.asarray(list(y))
     if labels.ndim != 1 or len(labels) != n:
         raise InputError(f"`y` has to hold one label for each of the {n} rows of activations. "
                          f"Received: {'y=None' if y is None else f'shape={labels.shape}'}.")  # fmt: skip
-    if labels.dtype.kind not in "biufUSO" or (labels.dtype.kind == "O" and not all(isinstance(v, str) for v in labels)):
-        odd = next((v for v in labels.tolist() if not isinstance(v, str)), labels.dtype)
-        raise InputTypeError("Labels have to be ints, strings or bools for classes, floats for values. "
-                             f"Received: {odd!r} (of type {type(odd).__name__}).")  # fmt: skip
+    if labels.dtype.kind not in "biuf":
+        odd = next(((i, value) for i, value in enumerate(y) if not isinstance(value, str)), None)
+        if odd is not None:
+            raise InputTypeError("Labels have to be ints, strings or bools for classes, floats for values, and all of a kind. "
+                                 f"Received: y[{odd[0]}]={odd[1]!r} (of type {type(odd[1]).__name__}).")  # fmt: skip
     if _are_values(labels, regression):
         values: Array = labels.astype(np.float64)
         if values.min() == values.max():

@@ -14,7 +14,7 @@ UNITS, CONSTANT = 30, 4
 PLANTED = {"binary": {7}, "classes": {7, 11, 20}, "names": {7, 11, 20}, "values": {7, 11}}
 
 
-def planted(kind: str = "classes", n: int = 600, seed: int = 0) -> tuple[Any, Any]:
+def planted(kind: str = "classes", n: int = 400, seed: int = 0) -> tuple[Any, Any]:
     """(n, units) noise, in which the neurons of PLANTED tell the label; 11 is lower where the class is."""
     random = np.random.default_rng(seed)
     X = random.normal(size=(n, UNITS))

@@ -24,4 +24,5 @@ def test_classes_by_a_plain_loop():
             signed = (x[y == name].mean() - x[y != name].mean()) / (x.max() - x.min())
             assert found.details["signed"][at, unit] == pytest.approx(signed)
             assert found.per_class[name][1][unit] == pytest.approx(abs(signed))
+    assert found.scores[11] == -found.details["signed"][found.classes.index("verb"), 11] > 0
     assert found.details["signed"][found.classes.index("verb"), 11] < 0
