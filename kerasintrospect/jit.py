@@ -33,8 +33,7 @@ class Compiled:
         self._fused: dict[Any, Any] = {}  # by shape: TensorFlow warns of a function that it traces again and again
         self._spent: dict[Any, float] = {}
         # TensorFlow prunes whatever keeps no state by itself, and runs its own function faster than a pruned one.
-        kept = _stateful(function.graph)
-        self._plain = self._pruned if kept and _stateful(self._pruned.graph) < kept else _flat(function)
+        self._plain = self._pruned if _idles(function.graph) else _flat(function)
 
     @cached_property
     def _pruned(self) -> Any:
@@ -84,14 +83,30 @@ def _prune(function: Any, count: int) -> Any:
     """The part of the graph that leads to the outputs, and the user's assertions: a stateful loop would run else."""
     from tensorflow.python.eager import wrap_function  # the one place of TensorFlow that prunes a graph with variables
 
-    graph = function.graph
+    holder = wrap_function.VariableHolder()
+    return wrap_function.WrappedFunction(function.graph, variable_holder=holder).prune(
+        list(function.inputs[:count]), _wanted(function.graph)
+    )
+
+
+def _wanted(graph: Any) -> list[Any]:
+    """The outputs and the user's assertions."""
     asserted = [op for op in graph.get_operations() if op.type in ("Assert", "If")]  # an assertion may hide in a branch
     # What a function returns waits for everything stateful in it; what it is a copy of does not.
-    returned = [tensor.op.inputs[0] if tensor.op.type == "Identity" else tensor for tensor in graph.outputs]
-    holder = wrap_function.VariableHolder()
-    return wrap_function.WrappedFunction(graph, variable_holder=holder).prune(
-        list(function.inputs[:count]), [*returned, *asserted]
-    )
+    return [*(tensor.op.inputs[0] if tensor.op.type == "Identity" else tensor for tensor in graph.outputs), *asserted]
+
+
+def _idles(graph: Any) -> bool:
+    """Whether a stateful loop leads to nothing that is wanted; a walk is much cheaper than the copy that pruning makes."""
+    stateful = {op for op in graph.get_operations() if op.type == "While"}
+    seen: set[Any] = set()
+    ahead = [getattr(wanted, "op", wanted) for wanted in _wanted(graph)] if stateful else []
+    while ahead:
+        op = ahead.pop()
+        if op not in seen:
+            seen.add(op)
+            ahead += [*(tensor.op for tensor in op.inputs), *op.control_inputs]
+    return not stateful <= seen
 
 
 def _flat(function: Any) -> Any:
@@ -114,7 +129,3 @@ def _compiles(graph: Any) -> bool:
 def loops(graph: Any) -> bool:
     """Whether a graph holds loops, branches or calls, which XLA is not given."""
     return any(op.type in _BARRED for op in graph.get_operations())
-
-
-def _stateful(graph: Any) -> int:
-    return sum(op.type == "While" for op in graph.get_operations())
