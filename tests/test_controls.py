@@ -69,6 +69,7 @@ def test_each_doubt_has_its_figures(facts, message):
 
 def test_doubts_about_order_and_numbers():
     flat = [{"share": 0.1, "top": 0.505, "random": 0.5, "bottom": 0.4}]
+    flat.append({"share": 0.5, "top": 0.9, "random": 0.5, "bottom": 0.4})  # half of all neurons are not few
     assert "worth no more than random ones: on average +0.005" in doubts(FINE, CONCEPTS, flat)[0]
     few = [{"concept": "X", "train": 9}, {"concept": "Y", "train": 10}]
     assert doubts(FINE, few, CURVE) == ["Concepts with fewer than 10 training rows, whose neurons are a guess: 'X' (9)."]

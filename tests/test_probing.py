@@ -8,6 +8,7 @@ import pytest
 from kerasintrospect.errors import InputError, UnsupportedError
 from kerasintrospect.fitting import fit
 from kerasintrospect.holdout import held_out
+from kerasintrospect.probes import rank_neurons
 from kerasintrospect.probing import probe
 
 N, UNITS, TYPES = 1500, 40, 150
@@ -49,6 +50,25 @@ def test_a_layer_that_knows_is_trusted(known):
 def test_the_fewest_neurons_are_those_that_know(known):
     assert set(known.minimal.tolist()) == KNOWING and known.facts["minimal"] == 3
     assert known.facts["minimal_share"] == 3 / UNITS and known.facts["minimal_score"] > known.score - 0.03
+
+
+def test_the_ranking_is_made_on_training_rows_and_the_fewest_are_chosen_on_validation_rows():
+    random = np.random.default_rng(2)
+    y = random.integers(0, 2, N)
+    X = random.normal(size=(N, UNITS)) + 0.5 * y[:, None] * (np.arange(UNITS) < 25)  # many that know little
+    found = probe(X, y)
+    train, validation, test = found.rows.values()
+    np.testing.assert_array_equal(found.ranking.order, rank_neurons(X[train], y[train], l2=1e-2).order)
+
+    def right(k, rows):
+        units = found.ranking.order[:k]
+        return (fit(X[np.ix_(train, units)], y[train], True, l2=1e-2).predict(X[np.ix_(rows, units)]) == y[rows]).mean()
+
+    k, floor = found.facts["minimal"], 0.99 * right(UNITS, validation)
+    assert 8 < k < UNITS and right(k, validation) >= floor and found.minimal.tolist() == found.ranking.order[:k].tolist()
+    assert right(k, test) == pytest.approx(found.facts["minimal_score"])
+    below = [row["neurons"] for row in found.curve if row["neurons"] < k]
+    assert all(right(size, validation) < floor for size in below)
 
 
 def test_the_curve_has_top_above_random_above_bottom(known):

@@ -120,7 +120,7 @@ def test_a_class_of_one_row_is_no_obstacle(method: str) -> None:
 @pytest.mark.parametrize("method", BY_SUMS)
 def test_sums_give_what_the_activations_give(method: str) -> None:
     X, y = planted("names")
-    sums = Statistics(UNITS, ["noun", "other", "verb", "never seen"])
+    sums = Statistics(UNITS, ["never seen", "noun", "other", "verb"])
     for part in np.array_split(np.arange(len(X)), 7):
         sums.add(X[part], y[part])
     whole, found = ranked(X, y, method), rank_neurons(sums, method=method)
