@@ -58,7 +58,7 @@ def main() -> None:
     guess = test["label"].value_counts(normalize=True).max()
     print(f"   accuracy on the test tweets {right:.1%}; always the most frequent class: {guess:.1%}")
 
-    with step(f"Debug it: the {args.max_errors} worst errors, their words and nearest training tweets, the neurons that matter"):
+    with step(f"Debug it: the {args.max_errors} worst errors, their words and nearest training tweets; neurons that matter"):
         report = lens.debug(
             texts, labels, train["text"].tolist(), train["label"].to_numpy(),
             max_errors=args.max_errors, neurons=True, title="What a tweet classifier gets wrong",

@@ -19,8 +19,10 @@ from .interventions.base import Intervention
 from .layered import SiteProbes
 from .neighbors import NeighborIndex
 from .outputs import Target
+from .probes.base import NeuronRanking
 from .sites import Site
 from .store import ActivationStore
+from .synthetic import PhraseRanking, rank_by_pairs, rank_phrases
 from .wrapped import Wrapped
 
 if TYPE_CHECKING:
@@ -172,6 +174,14 @@ class Introspector(Wrapped):
         """Which token at which layer makes the difference between two texts: see `kerasintrospect.grids.patch_grid`."""
         chosen = None if sites is None else [self._site(site, inside=True) for site in sites]
         return patch_grid(self._runner, self._find_output(), text, source, chosen, target, score)
+
+    def rank_phrases(self, texts: Sequence[str], site: str, unit: int, **options: Any) -> PhraseRanking:
+        """What the phrases of a unit's strongest texts do alone: see `kerasintrospect.synthetic.rank_phrases`."""
+        return rank_phrases(self._runner, self._arrange, texts, self._site(site, inside=True), unit, **options)
+
+    def rank_by_pairs(self, first: Sequence[str], second: Sequence[str], site: str, pool: str = "mean") -> NeuronRanking:
+        """Neurons that tell the texts of minimal pairs apart: see `kerasintrospect.synthetic.rank_pairs`."""
+        return rank_by_pairs(self._runner, self._arrange, first, second, self._site(site, inside=True), pool)
 
     def heat_map(self, text: Any, sites: Sequence[str] | None = None, unit: int | None = None) -> HeatMap:
         """How strong each token of a text is at each layer: see `kerasintrospect.grids.heat_map`."""

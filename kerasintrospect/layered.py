@@ -69,7 +69,7 @@ class SiteProbes(Mapping[str, Probe]):
         return plot_site_probes(self)
 
     def __str__(self) -> str:
-        return self.to_frame().round(3).to_string(index=False)
+        return str(self.to_frame().round(3).to_string(index=False))
 
 
 def probe_sites(

@@ -13,7 +13,8 @@ from test_effects import transformer
 
 import kerasintrospect as ki
 
-KIND = {word: ("noun" if word in tiny.WORDS[1] else "verb" if word in ("hate", "love", "is") else "other") for word in tiny.MEANING}
+NOUNS, VERBS = set(tiny.WORDS[1]), {"hate", "love", "is"}
+KIND = {word: "noun" if word in NOUNS else "verb" if word in VERBS else "other" for word in tiny.MEANING}
 
 
 def tagged() -> Any:
