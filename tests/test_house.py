@@ -387,10 +387,11 @@ def commands() -> list[str]:
         ("Attribution methods", lambda: members("attribution")),
         ("Contrast", lambda: members("contrast")),
         ("Ranking methods", lambda: members("probes")),
+        ("Interventions", lambda: members("interventions")),
         ("Text fronts", lambda: members("fronts")),
         ("Adapters", lambda: members("adapters")),
     ],
-    ids=["names", "lens", "commands", "attribution", "contrast", "probes", "fronts", "adapters"],
+    ids=["names", "lens", "commands", "attribution", "contrast", "probes", "interventions", "fronts", "adapters"],
 )
 def test_the_reference_has_a_line_for_everything(section, names):
     assert sorted(documented(section)) == sorted(names())
