@@ -66,7 +66,8 @@ class HuggingFaceFront(Front):
 
     def _describe(self, text: str, made: Any, mask: np.ndarray, i: int) -> TokenRow:
         ids = made["input_ids"][i][mask[i]].tolist()
-        special = set(self._tokenizer.all_special_ids) - {self._tokenizer.unk_token_id}
+        unknown_id = self._tokenizer.unk_token_id  # looked up by a slow __getattr__: once, not per token
+        special = set(self._tokenizer.all_special_ids) - {unknown_id}
         offsets = made["offset_mapping"][i][mask[i]].tolist()
         shift = text.offset if isinstance(text, Pair) else 0
         spans = [
@@ -76,7 +77,7 @@ class HuggingFaceFront(Front):
         ends = [end for _, end in spans if end >= 0]
         long = self._length and len(ids) >= self._length
         full = self._tokenizer(_given([text]), truncation=False)["input_ids"][0] if long else ids
-        unknown = tuple(token == self._tokenizer.unk_token_id for token in ids)
+        unknown = tuple(token == unknown_id for token in ids)
         truncated = len(full) > len(ids) and max(ends, default=0) <= len(text)
         return TokenRow(tuple(self._tokenizer.convert_ids_to_tokens(ids)), tuple(spans), truncated, unknown)
 
