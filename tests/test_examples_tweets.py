@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import runpy
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-
-import kerasintrospect
+from test_examples import run_here
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -91,18 +89,15 @@ def test_no_copy_is_on_both_sides():
 
 
 @pytest.mark.parametrize("family", ["keras", "tf_keras"])
-def test_the_demo_and_the_command_that_it_prints(family, tmp_path):
-    env = {**os.environ, "PYTHONPATH": str(Path(kerasintrospect.__file__).parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"}
-
-    def run(*words: str) -> str:
-        done = subprocess.run([sys.executable, *words], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-        return done.stdout
-
-    told = run(str(EXAMPLES / "demo_tweets.py"), "--quick", "--keras", family)
+def test_the_demo_and_the_command_that_it_prints(family, tmp_path, monkeypatch, capsys):
+    run_here(monkeypatch, tmp_path, str(EXAMPLES / "demo_tweets.py"), "--quick", "--keras", family)
+    told = capsys.readouterr().out
     report = tmp_path / "demo_output" / "report.html"
     assert f"The report:  {report.as_uri()}" in told and told.count("labelled") == 3
     report.unlink()
     line = shlex.split(next(line for line in told.splitlines() if " debug --model " in line))
-    run("-m", "kerasintrospect", *line[1:])
+    monkeypatch.setattr(sys, "argv", ["kerasintrospect", *line[1:]])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("kerasintrospect", run_name="__main__")
+    assert end.value.code == 0, capsys.readouterr().err
     assert "What the model gets wrong" in report.read_text(encoding="utf-8")
