@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import kerasintrospect as ki
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # ktrain asks for it before tf.keras is first looked at; we never look at it
+gc.set_threshold(50_000, 20)  # the rounds of the collector through what TensorFlow holds took a twentieth of the time
 FAMILIES = ("keras", "tf_keras")
 
 
