@@ -24,13 +24,13 @@ def standard(name: str, ngrams: int = 1, labels: list[Any] = LABELS, mode: str =
     """A trained learner and its preprocessor."""
     ktrain = importlib.import_module("ktrain")
     importlib.import_module("tf_keras").utils.set_random_seed(0)
-    train, test, preproc = ktrain.text.texts_from_array(
+    train, _, preproc = ktrain.text.texts_from_array(
         TEXTS, labels, TEXTS[:10], labels[:10], maxlen=8, max_features=60, preprocess_mode=mode, ngram_range=ngrams,
         lang="en", verbose=0,
     )  # fmt: skip
     make = ktrain.text.text_classifier if isinstance(labels[0], str) else ktrain.text.text_regression_model
     model = make(name, train, preproc=preproc, verbose=0)
-    learner = ktrain.get_learner(model, train_data=train, val_data=test, batch_size=8)
+    learner = ktrain.get_learner(model, train_data=train, batch_size=8)
     learner.fit(0.02, 2, verbose=0)
     return learner, preproc
 
