@@ -24,7 +24,7 @@ def report(lens):
     return lens.debug(*tiny.test(), *tiny.train())
 
 
-KEYS = "version created title model class_names site method k n_train overview notes audit errors"
+KEYS = "version created title model class_names site method k n_train overview notes audit neurons errors"
 OVERVIEW = "n n_errors n_shown accuracy majority per_class confusion calibration verdicts"
 ERROR = "rank index text label predicted scores loss truncated n_unknown n_words words delta verdict"
 ERROR += " neighbors teachers neighbor_labels"

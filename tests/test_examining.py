@@ -29,7 +29,8 @@ def test_words_are_known_before_training_and_the_probe_says_so(family: str, tmp_
     lens, weights = ki.wrap(model, class_names=tiny.NAMES), [w.copy() for w in model.get_weights()]
     found = lens.probe(tagged(), sites=["embedding", "norm"], sizes=[1, 4], path=tmp_path)
     facts = found["embedding"].facts
-    assert facts["score"] == facts["untrained"] == facts["control"] == 1.0  # a table of words knows every word
+    assert facts["score"] == 1.0  # a table of words knows every word, be it trained or not, whatever its labels are
+    assert min(facts["untrained"], facts["control"]) > facts["majority"] + 0.2
     assert not found["embedding"].trusted
     store, other = ki.load_store(tmp_path / "trained"), ki.load_store(tmp_path / "untrained")
     assert len(store) == len(other) == sum(map(len, tagged().labels))
