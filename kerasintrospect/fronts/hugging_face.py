@@ -58,28 +58,30 @@ class HuggingFaceFront(Front):
         inputs: Any = {key: arrays[key] for key in arrays if key in names} if names else arrays
         if len(names) == 1 and not inputs:
             inputs = made["input_ids"]
-        return Encoded(inputs, mask, texts, lambda rows: [self._describe(texts[i], made, mask, i) for i in rows])
+        unknown_id = self._tokenizer.unk_token_id  # looked up by a slow __getattr__: once, not per text
+        special = np.array(sorted({*self._tokenizer.all_special_ids} - {unknown_id}), np.int64)
+        return Encoded(inputs, mask, texts, lambda rows: [self._describe(texts[i], made, mask, i, unknown_id, special)
+                                                         for i in rows])  # fmt: skip
 
     def identity(self) -> str:
         words = json.dumps(self._tokenizer.get_vocab(), sort_keys=True).encode()
         return f"{type(self._tokenizer).__name__} {hashlib.blake2b(words).hexdigest()} {self._length}"
 
-    def _describe(self, text: str, made: Any, mask: np.ndarray, i: int) -> TokenRow:
-        ids = made["input_ids"][i][mask[i]].tolist()
-        unknown_id = self._tokenizer.unk_token_id  # looked up by a slow __getattr__: once, not per token
-        special = set(self._tokenizer.all_special_ids) - {unknown_id}
-        offsets = made["offset_mapping"][i][mask[i]].tolist()
-        shift = text.offset if isinstance(text, Pair) else 0
-        spans = [
-            NOWHERE if token in special or start == end else (start + (part or 0) * shift, end + (part or 0) * shift)
-            for token, (start, end), part in zip(ids, offsets, compress(made.sequence_ids(i), mask[i]), strict=True)
-        ]
-        ends = [end for _, end in spans if end >= 0]
+    def _describe(
+        self, text: str, made: Any, mask: np.ndarray, i: int, unknown_id: int | None, special: np.ndarray
+    ) -> TokenRow:
+        ids, offsets = made["input_ids"][i][mask[i]], made["offset_mapping"][i][mask[i]]
+        nowhere = (ids[:, None] == special).any(1) | (offsets[:, 0] == offsets[:, 1])
+        if isinstance(text, Pair):
+            parts = np.array([part or 0 for part in compress(made.sequence_ids(i), mask[i])])
+            offsets = offsets + text.offset * parts[:, None]
+        spans = tuple(map(tuple, np.where(nowhere[:, None], NOWHERE, offsets).tolist()))
+        end = max((stop for _, stop in spans), default=0)
         long = self._length and len(ids) >= self._length
         full = self._tokenizer(_given([text]), truncation=False)["input_ids"][0] if long else ids
-        unknown = tuple(token == unknown_id for token in ids)
-        truncated = len(full) > len(ids) and max(ends, default=0) <= len(text)
-        return TokenRow(tuple(self._tokenizer.convert_ids_to_tokens(ids)), tuple(spans), truncated, unknown)
+        unknown = tuple((ids == unknown_id).tolist()) if unknown_id is not None else (False,) * len(ids)
+        names = tuple(compress(made.encodings[i].tokens, mask[i]))
+        return TokenRow(names, spans, len(full) > len(ids) and end <= len(text), unknown)
 
 
 def _given(texts: Sequence[str]) -> list[Any]:
