@@ -61,7 +61,7 @@ def main() -> None:
     with step(f"Debug it: the {args.max_errors} worst errors, their words and nearest training tweets; neurons that matter"):
         report = lens.debug(
             texts, labels, train["text"].tolist(), train["label"].to_numpy(),
-            max_errors=args.max_errors, neurons=True, title="What a tweet classifier gets wrong",
+            max_errors=args.max_errors, neurons=not args.quick, title="What a tweet classifier gets wrong",
         )  # fmt: skip
         page = report.save(out / "report.html")
     print("\nThe worst error of each of the three most frequent kinds:")
@@ -172,7 +172,7 @@ def command(args: argparse.Namespace) -> str:
         "--class-names": ",".join(CLASS_NAMES),
         "--max-errors": args.max_errors,
     }
-    return shlex.join([tool, "debug", *(str(word) for pair in options.items() for word in pair), "--neurons"])
+    return shlex.join([tool, "debug", *(str(word) for pair in options.items() for word in pair), *([] if args.quick else ["--neurons"])])
 
 
 if __name__ == "__main__":
