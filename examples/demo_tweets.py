@@ -172,7 +172,8 @@ def command(args: argparse.Namespace) -> str:
         "--class-names": ",".join(CLASS_NAMES),
         "--max-errors": args.max_errors,
     }
-    return shlex.join([tool, "debug", *(str(word) for pair in options.items() for word in pair), *([] if args.quick else ["--neurons"])])
+    flags = [] if args.quick else ["--neurons"]
+    return shlex.join([tool, "debug", *(str(word) for pair in options.items() for word in pair), *flags])
 
 
 if __name__ == "__main__":
