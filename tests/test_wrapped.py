@@ -7,22 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 
 import kerasintrospect as ki
 
-TRAIN = ["good film", "a good day", "bad film", "the worst day", "so bad", "so good"]
-LABELS = [1, 1, 0, 0, 0, 1]
+TRAIN = tiny.FILMS
 
 
 @pytest.fixture(scope="module", params=["keras", "tf_keras"])
 def lens(request: pytest.FixtureRequest) -> Any:
-    keras = importlib.import_module(request.param)
-    keras.utils.set_random_seed(2)
-    vectorize = keras.layers.TextVectorization(output_sequence_length=8)
-    vectorize.adapt(TRAIN)
-    text = keras.Input((1,), dtype="string")
-    h = keras.layers.LSTM(5, name="lstm")(keras.layers.Embedding(20, 6, mask_zero=True, name="embedding")(vectorize(text)))
-    return ki.wrap(keras.Model(text, keras.layers.Dense(2, activation="softmax", name="dense")(h)), class_names=["bad", "good"])
+    return ki.wrap(tiny.recurrent(importlib.import_module(request.param)), class_names=["bad", "good"])
 
 
 def test_edits_change_what_flows_and_nothing_stays(lens: Any) -> None:

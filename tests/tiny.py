@@ -72,3 +72,16 @@ def test() -> tuple[list[str], list[str]]:
     """The right ones, then the wrong ones."""
     (texts, labels), planted = right(), wrong().values()
     return texts + [text for text, _ in planted], labels + [label for _, label in planted]
+
+
+FILMS = ["good film", "a good day", "bad film", "the worst day", "so bad", "so good"]
+
+
+def recurrent(keras: ModuleType) -> Any:
+    """An LSTM on raw strings with drawn weights, for what needs no meaning."""
+    keras.utils.set_random_seed(2)
+    vectorize = keras.layers.TextVectorization(output_sequence_length=8)
+    vectorize.adapt(FILMS)
+    text = keras.Input((1,), dtype="string")
+    h = keras.layers.LSTM(5, name="lstm")(keras.layers.Embedding(20, 6, mask_zero=True, name="embedding")(vectorize(text)))
+    return keras.Model(text, keras.layers.Dense(2, activation="softmax", name="dense")(h))
