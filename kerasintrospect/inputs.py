@@ -167,12 +167,12 @@ def _from_dataset(dataset: Any) -> Any:
 
 def stretches(order: np.ndarray, lengths: np.ndarray | None, rows: int) -> Iterator[np.ndarray]:
     """Stretches of rows; sorted by length, none is half as long again as the shortest beside it, so little is padding."""
-    start = 0
+    start, ascending = 0, None if lengths is None else lengths[order]
     while start < len(order):
         end = min(start + rows, len(order))
-        if lengths is not None:
-            longest = max(8.0, 1.5 * lengths[order[start]])
-            end = min(end, int(np.searchsorted(lengths[order], longest, side="right")))
+        if ascending is not None:
+            longest = max(8.0, 1.5 * ascending[start])
+            end = min(end, int(np.searchsorted(ascending, longest, side="right")))
         yield order[start:end]
         start = end
 

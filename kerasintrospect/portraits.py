@@ -15,7 +15,7 @@ from . import __version__
 from .compositional import explain_neurons
 from .concepts import find_concepts
 from .contexts import top_contexts
-from .effects import ablation_curve, neuron_effects
+from .effects import AblationCurve
 from .errors import InputError, KerasIntrospectError
 from .examining import token_stations
 from .files import write_whole
@@ -126,14 +126,15 @@ def portray(
         store = lens.export(chosen, Path(folder) / "store", [place], unit=unit, dtype="float32")
         values = store.read(place)
         notes += store.notes
-        effect = _effects(lens, chosen[:TRIED], place, None if labels is None else truth[:TRIED])
+        tried, wanted, edit = lens._arrange(chosen[:TRIED]), None if labels is None else truth[:TRIED], ablate(how="mean")
+        effect = lens.neuron_effects(tried, place, wanted, edit)
         rankings = {"effect": effect.ranking}
         means = _by_text(values, store.documents, len(chosen))
         probed = _probe(means, truth, seed, notes)
         rankings |= {} if probed is None else {"probe": probed}
         shown = _turns(rankings, top) if units is None else [int(unit) for unit in units]
         facts = _units(store, values, means, truth, shown, effect, rankings, lens, notes, seed)
-        curve = _curve(lens, chosen[:TRIED], place, rankings, None if labels is None else truth[:TRIED], seed)
+        curve = _curve(lens.ablation_curve(tried, place, rankings, wanted, edit=edit, seed=seed))
     return NeuronReport({
         "version": __version__, "title": f"The neurons of {place}", "model": dict(lens.describe()), "site": place,
         "unit": unit, "count": values.shape[1], "rows": len(values), "texts": len(chosen), "tried": min(TRIED, len(chosen)),
@@ -164,15 +165,7 @@ def _place(lens: Introspector, site: str | None) -> str:
     return found[-1] if found else str(lens._runner.summary())
 
 
-def _effects(lens: Introspector, texts: list[str], site: str, truth: Any) -> Any:
-    return neuron_effects(lens._runner, lens._find_output(), lens._arrange(texts), lens._site(site), truth, ablate(how="mean"))
-
-
-def _curve(
-    lens: Introspector, texts: list[str], site: str, rankings: dict[str, NeuronRanking], truth: Any, seed: int
-) -> Facts:
-    found = ablation_curve(lens._runner, lens._find_output(), lens._arrange(texts), lens._site(site), rankings, truth,
-                           ablate(how="mean"), seed=seed)  # fmt: skip
+def _curve(found: AblationCurve) -> Facts:
     lines = found.flips if found.accuracy is None else found.accuracy
     return {"counts": found.counts.tolist(), "what": "accuracy" if found.accuracy else "predictions changed",
             "lines": {name: [float(x) for x in line] for name, line in lines.items()}}  # fmt: skip
