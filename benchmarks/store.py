@@ -136,7 +136,7 @@ def main(quick: bool = False) -> None:
     compare("MiniLM", find_encoder(), texts, 20 if quick else 60, 1 if quick else 3)
     if not quick:
         with tempfile.TemporaryDirectory() as folder:
-            compare("BERT-base, random", random_bert(Path(folder), 12, 768), texts[:150], 20, 3)
+            compare("BERT-base, random", random_bert(Path(folder), 12, 768), texts[:400], 20, 3)
 
 
 if __name__ == "__main__":

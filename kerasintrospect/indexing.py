@@ -18,7 +18,7 @@ from .outputs import Output
 from .runs import Runner
 from .sites import Site
 from .text import pool_words, word_ids, words
-from .weights import named
+from .weights import digests
 
 __all__ = ["embedder", "fingerprint", "index"]
 
@@ -76,14 +76,11 @@ def embedder(
 def fingerprint(runner: Runner, site: Site, pool: str | None, unit: str = "example") -> str:
     """A string that changes with the weights, the site, the pooling and the text front."""
     runner.find_front()  # else an index that was loaded before the first text would miss it
-    digest = hashlib.blake2b(digest_size=16)
-    front = runner.front
+    digest, front = hashlib.sha256(), runner.front
     digest.update(f"{site} {pool} {front.identity() if front is not None else ''}".encode())
     digest.update(b"" if unit == "example" else unit.encode())
-    for name, value in named(runner.adapter):
-        digest.update(f"{name}{value.shape}{value.dtype}".encode())
-        digest.update(value.tobytes())
-    return digest.hexdigest()
+    digest.update(digests(runner.adapter))
+    return digest.hexdigest()[:32]
 
 
 def _check_unit(unit: str, pool: str | None) -> None:

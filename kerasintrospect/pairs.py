@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Pair", "as_pair", "changed", "replaced"]
+from .errors import InputError
+
+__all__ = ["Pair", "apart", "as_pair", "changed", "replaced"]
 
 
 class Pair(str):
@@ -37,6 +39,18 @@ def as_pair(text: Any) -> Any:
     """A `Pair` of a tuple or list of two strings; anything else as it is."""
     paired = isinstance(text, (tuple, list)) and len(text) == 2 and all(isinstance(part, str) for part in text)
     return Pair(*text) if paired else text
+
+
+def apart(texts: Sequence[str]) -> list[Any]:
+    """Strings, or tuples of two; a tokenizer takes one or the other.
+
+    Raises:
+        InputError: if there are both.
+    """
+    single = next((text for text in texts if not isinstance(text, Pair)), None)
+    if single is not None and any(isinstance(text, Pair) for text in texts):
+        raise InputError(f"Texts come all in pairs or all alone. Received: pairs, and {single!r}")
+    return [(text.first, text.second) if isinstance(text, Pair) else text for text in texts]
 
 
 def changed(text: str, change: Callable[[str], str]) -> str:

@@ -17,7 +17,8 @@ from .vectors import widened
 __all__ = ["Gram", "Statistics"]
 
 Array = npt.NDArray[Any]
-_BLOCK = 2**21  # numbers that are made float64 at once, 16 MB
+_BLOCK = 2**18  # numbers that are made float64 at once for sums, 2 MB: they stay in the cache
+_PRODUCTS = 2**21  # and for products, which want many rows
 
 
 class Statistics:
@@ -227,7 +228,7 @@ class Gram:
 
 
 def _blocks(X: Array) -> Iterator[Array]:
-    step = max(1, _BLOCK // max(X.shape[1], 1))
+    step = max(1, _PRODUCTS // max(X.shape[1], 1))
     for start in range(0, len(X), step):
         yield widened(X[start : start + step]).astype(np.float64)
 

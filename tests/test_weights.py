@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kerasintrospect as ki
-from kerasintrospect.weights import borrowed, named, reinitialised
+from kerasintrospect.weights import borrowed, digests, named, reinitialised
 
 IDS = np.arange(20).reshape(4, 5) % 10
 
@@ -89,3 +89,16 @@ def test_a_weight_without_initializer_gets_its_values_in_another_order(keras):
     lens.sites()
     (drawn,), (own,) = reinitialised(lens._runner.adapter, lens._runner.tracer.layers), values(lens)
     assert not np.array_equal(drawn, own) and np.array_equal(np.sort(drawn.ravel()), np.sort(own.ravel()))
+
+
+def test_every_weight_and_its_place_are_in_the_digests(lens):
+    adapter = lens._runner.adapter
+    own = values(lens)
+    found = {digests(adapter)}
+    for i, value in enumerate(own):
+        changed = value.copy()
+        changed.flat[-1] += 1
+        with borrowed(adapter, [changed if k == i else None for k in range(len(own))]):
+            found.add(digests(adapter))
+    assert len(found) == 1 + len(own) and {len(digest) for digest in found} == {32 * len(own)}
+    assert digests(adapter) in found

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from itertools import compress
+from contextlib import suppress
+from itertools import compress, pairwise
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, InputTypeError
-from ..pairs import Pair
+from ..pairs import Pair, apart
 from ..text import NOWHERE, TokenRow
 from .base import Encoded, Front, fronts, width_of
 
@@ -49,7 +50,7 @@ class HuggingFaceFront(Front):
     def encode(self, texts: Sequence[str]) -> Encoded:
         cut = {"truncation": True, "max_length": self._length} if self._length else {"truncation": False}
         pad: Any = "max_length" if self._width else True
-        made = self._tokenizer(_given(texts), padding=pad, return_offsets_mapping=True, return_tensors="np", **cut)
+        made = self._tokenizer(apart(texts), padding=pad, return_offsets_mapping=True, return_tensors="np", **cut)
         mask = made["attention_mask"].astype(bool)
         names = self._adapter.input_names()
         arrays = {key: value for key, value in made.items() if key != "offset_mapping"}
@@ -58,35 +59,41 @@ class HuggingFaceFront(Front):
         inputs: Any = {key: arrays[key] for key in arrays if key in names} if names else arrays
         if len(names) == 1 and not inputs:
             inputs = made["input_ids"]
-        unknown_id = self._tokenizer.unk_token_id  # looked up by a slow __getattr__: once, not per text
-        special = np.array(sorted({*self._tokenizer.all_special_ids} - {unknown_id}), np.int64)
-        return Encoded(inputs, mask, texts, lambda rows: [self._describe(texts[i], made, mask, i, unknown_id, special)
-                                                         for i in rows])  # fmt: skip
+        return Encoded(inputs, mask, texts, lambda rows: self._describe(texts, made, mask, np.asarray(rows, np.int64)))
 
     def identity(self) -> str:
-        words = json.dumps(self._tokenizer.get_vocab(), sort_keys=True).encode()
-        return f"{type(self._tokenizer).__name__} {hashlib.blake2b(words).hexdigest()} {self._length}"
+        vocabulary, backend = self._tokenizer.get_vocab(), self._tokenizer.backend_tokenizer
+        words = sorted(vocabulary, key=vocabulary.__getitem__)
+        digest = hashlib.sha256(json.dumps(words).encode())
+        digest.update(np.array([vocabulary[word] for word in words], np.int64).tobytes())
+        for part in (backend.normalizer, backend.pre_tokenizer, backend.post_processor):
+            digest.update(type(part).__name__.encode())
+            with suppress(Exception):  # there is none, or it is written in Python and cannot be told from another
+                digest.update(part.__getstate__())
+        return f"{type(self._tokenizer).__name__} {digest.hexdigest()} {self._length}"
 
-    def _describe(
-        self, text: str, made: Any, mask: np.ndarray, i: int, unknown_id: int | None, special: np.ndarray
-    ) -> TokenRow:
-        ids, offsets = made["input_ids"][i][mask[i]], made["offset_mapping"][i][mask[i]]
-        nowhere = (ids[:, None] == special).any(1) | (offsets[:, 0] == offsets[:, 1])
-        if isinstance(text, Pair):
-            parts = np.array([part or 0 for part in compress(made.sequence_ids(i), mask[i])])
-            offsets = offsets + text.offset * parts[:, None]
-        spans = tuple(map(tuple, np.where(nowhere[:, None], NOWHERE, offsets).tolist()))
-        end = max((stop for _, stop in spans), default=0)
-        long = self._length and len(ids) >= self._length
-        full = self._tokenizer(_given([text]), truncation=False)["input_ids"][0] if long else ids
-        unknown = tuple((ids == unknown_id).tolist()) if unknown_id is not None else (False,) * len(ids)
-        names = tuple(compress(made.encodings[i].tokens, mask[i]))
-        return TokenRow(names, spans, len(full) > len(ids) and end <= len(text), unknown)
+    def _describe(self, texts: Sequence[str], made: Any, mask: np.ndarray, rows: np.ndarray) -> list[TokenRow]:
+        """The tokens of these texts, described as one run of tokens and then cut apart."""
+        seen = mask[rows]
+        ids, offsets = made["input_ids"][rows][seen], made["offset_mapping"][rows][seen]
+        unknown_id = self._tokenizer.unk_token_id
+        special = sorted({*self._tokenizer.all_special_ids} - {unknown_id})
+        nowhere = np.isin(ids, special) | (offsets[:, 0] == offsets[:, 1])
+        ends = np.cumsum(seen.sum(1)).tolist()
+        parts = [(i, slice(*part)) for i, part in zip(rows.tolist(), pairwise([0, *ends]), strict=True)]
+        for i, part in parts:
+            if isinstance(texts[i], Pair):
+                second = np.array([number or 0 for number in compress(made.sequence_ids(i), mask[i])])
+                offsets[part] += texts[i].offset * second[:, None]
+        offsets[nowhere] = NOWHERE
+        spans, unknown = list(zip(*offsets.T.tolist(), strict=True)), (ids == unknown_id).tolist()
+        return [TokenRow(tuple(compress(made.encodings[i].tokens, mask[i].tolist())), tuple(spans[part]),
+                         self._is_cut(texts[i], ids[part], offsets[part]), tuple(unknown[part]))
+                for i, part in parts]  # fmt: skip
 
-
-def _given(texts: Sequence[str]) -> list[Any]:
-    """Strings or tuples, of which a tokenizer takes one or the other."""
-    single = next((text for text in texts if not isinstance(text, Pair)), None)
-    if single is not None and any(isinstance(text, Pair) for text in texts):
-        raise InputError(f"Texts come all in pairs or all alone. Received: pairs, and {single!r}")
-    return [(text.first, text.second) if isinstance(text, Pair) else text for text in texts]
+    def _is_cut(self, text: str, ids: np.ndarray, spans: np.ndarray) -> bool:
+        """Whether the text has more tokens than these."""
+        if not self._length or len(ids) < self._length:
+            return False
+        full = self._tokenizer(apart([text]), truncation=False)["input_ids"][0]
+        return len(full) > len(ids) and int(spans[:, 1].max(initial=0)) <= len(text)

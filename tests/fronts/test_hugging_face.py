@@ -133,3 +133,21 @@ def test_words_and_length_are_in_the_identity():
     model = by_name(keras)
     names = [ki.wrap(model, tokenizer=tokenizer(), max_length=n)._runner.front.identity() for n in (None, None, 5)]
     assert names[0] == names[1] != names[2]
+
+
+def test_what_happens_to_a_text_before_it_is_looked_up_is_in_the_identity():
+    import keras
+    from tokenizers import normalizers, pre_tokenizers
+
+    class Python:
+        def pre_tokenize(self, text):
+            text.split(lambda i, part: [part])
+
+    lens = ki.wrap(by_name(keras), tokenizer=tokenizer())
+    front = lens._runner.front
+    names = [front.identity()]
+    front._tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
+    names.append(front.identity())
+    front._tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.PreTokenizer.custom(Python())
+    names.append(front.identity())
+    assert len({*names}) == 3 and names[-1] == front.identity()
