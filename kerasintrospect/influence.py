@@ -26,7 +26,7 @@ from .representer import Fit, fit_last_layer
 from .runs import Runner
 from .search import singly
 from .weighted import Part, parts_of
-from .weights import borrowed, named
+from .weights import borrowed, digests
 
 __all__ = ["Influence", "influence"]
 
