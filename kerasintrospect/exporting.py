@@ -60,7 +60,9 @@ def export(
         "versions": _versions(runner.adapter.family),
     }  # fmt: skip
     folder, job = Path(path), _Job(runner, documents, places, given, unit, pool, dtype)
-    begun(folder, about, len(documents), overwrite)  # before anything is made of the folder
+    there = begun(folder, about, len(documents), overwrite)  # before anything is made of the folder
+    if there is not None and there.finished:
+        return load_store(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with datasets.locked(folder, "store"):
         facts = begun(folder, about, len(documents), overwrite)

@@ -138,7 +138,7 @@ class Introspector(Wrapped):
 
         Args:
             inputs: A list of str, what the model takes, or `Tagged` words.
-            path: The folder. An export of the same that was killed goes on there.
+            path: The folder. An export of the same that was killed goes on there; one that is finished is opened.
             sites: One address or several.
             labels: One per text; None for none, and for `Tagged`, which has them.
             unit: `"example"`, `"word"` or `"token"` for one row each.

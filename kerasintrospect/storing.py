@@ -125,7 +125,7 @@ def begun(folder: Path, about: Mapping[str, Any], total: int, overwrite: bool) -
     """What is there of a store of the same thing; None to begin.
 
     Raises:
-        InputError: if the folder holds something else, the store of something else, or a finished one.
+        InputError: if the folder holds something else, or the store of something else.
         StaleIndexError: if it was begun with another model.
     """
     shown = f"Received: path={os.fspath(folder)!r}"
@@ -143,8 +143,6 @@ def begun(folder: Path, about: Mapping[str, Any], total: int, overwrite: bool) -
         facts = read_facts(folder)
         datasets.check_files(folder, facts.files, every_byte=False)
     _check_same(facts, about, total, shown)
-    if facts.finished:
-        raise InputError(f"The store is finished: ki.load_store(path) opens it, and overwrite=True makes it anew. {shown}.")
     return facts
 
 

@@ -63,6 +63,8 @@ class Variants:
     def _changed(self, rows: np.ndarray, mask: Any, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(where, values with every unit changed)."""
         where, changed = self.place.where(rows, mask), value.astype(np.float32)
+        if value.ndim == 3:
+            self.place.check_positions(value.shape[1], where)
         scale, shift = (np.asarray(term, np.float32) for term in self._change(rows, where))
         scale, shift = (t[:, None] if t.ndim == 2 and changed.ndim == 3 else t for t in (scale, shift))
         scaled = np.where(scale == 0, np.float32(0), changed[..., self.units] * scale)

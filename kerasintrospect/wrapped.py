@@ -11,7 +11,7 @@ import numpy as np
 from .activations import Activations, Predictions
 from .errors import InputError, KerasIntrospectWarning
 from .inputs import Arranged
-from .interventions.base import edits_of
+from .interventions.base import edits_of, explained
 from .outputs import Output, describe_output
 from .runs import Runner
 from .sites import Site, SiteTable
@@ -84,7 +84,8 @@ class Wrapped:
         """
         arranged, output = self._arrange(inputs), self._find_output()
         changes = edits_of(self._runner, arranged, {self._site(site): value for site, value in (edits or {}).items()})
-        scores = self._runner.outputs(arranged, output.predict, changes)
+        with explained(changes):
+            scores = self._runner.outputs(arranged, output.predict, changes)
         if not np.isfinite(scores).all():
             self._explain_nan(scores)
         return Predictions(scores, output.kind, output.class_names, arranged.encoded.texts)

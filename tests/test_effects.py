@@ -33,6 +33,7 @@ def transformer(keras: Any) -> Any:
 
 @pytest.mark.parametrize("edit", [ki.ablate(), ki.ablate(how="mean"), ki.ablate([1, 2], how="resample", seed=1),
                                   ki.steer(factor=-1.0), ki.ablate(words=["love", "hate"])], ids=repr)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*stay as they are")
 def test_each_unit_alone_is_one_run_with_an_edit(lens: Any, edit: Any) -> None:
     texts, labels = tiny.train()
     texts, labels = texts[::5], labels[::5]

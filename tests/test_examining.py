@@ -32,6 +32,8 @@ def test_words_are_known_before_training_and_the_probe_says_so(family: str, tmp_
     assert facts["score"] == 1.0  # a table of words knows every word, be it trained or not, whatever its labels are
     assert min(facts["untrained"], facts["control"]) > facts["majority"] + 0.2
     assert not found["embedding"].trusted
+    again = lens.probe(tagged(), sites=["embedding", "norm"], sizes=[1, 4], path=tmp_path)  # of what is there
+    assert again["norm"].facts == found["norm"].facts
     store, other = ki.load_store(tmp_path / "trained"), ki.load_store(tmp_path / "untrained")
     assert len(store) == len(other) == sum(map(len, tagged().labels))
     assert (store.read("norm") != other.read("norm")).any()

@@ -40,6 +40,7 @@ def test_each_set_is_one_run(model: Any, batch_size: int) -> None:
         np.testing.assert_allclose(part, lens.predict(TEXTS, edits=edits).scores, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.*stay as they are")
 def test_words_that_were_not_chosen_stay(model: Any) -> None:
     lens = ki.wrap(model, class_names=tiny.NAMES)
     found = scores(lens, np.ones((1, 4), bool), ki.ablate(words=["love", "sad"]))

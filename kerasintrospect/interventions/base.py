@@ -11,7 +11,8 @@ examples; see `place.Place` for what it may ask. Conventions for all members:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,8 @@ from ..sites import Site
 from ..taps import Edit, Fed, as_edit
 from .place import Place, Selection
 
-__all__ = ["Change", "Intervention", "Member", "ablate", "edits_of", "intervention_methods", "patch", "registry", "steer"]
+__all__ = ["Change", "Intervention", "Member", "ablate", "edits_of", "explained",
+           "intervention_methods", "patch", "registry", "steer"]  # fmt: skip
 
 Change = Callable[[np.ndarray, np.ndarray], tuple[Any, Any]]
 Member = Callable[..., Change]
@@ -136,7 +138,7 @@ class Carried:
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal keys trace to the same function, up to the shapes of `feed`."""
-        return ("interventions", len(self.steps))
+        return ("interventions", *(place.has_tokens for place, _, _ in self.steps))
 
     def feed(self, rows: np.ndarray, mask: np.ndarray | None) -> list[np.ndarray]:
         """Per step: where, scale and shift, for some examples."""
@@ -154,8 +156,10 @@ class Carried:
         """The changed activation."""
         import tensorflow as tf
 
-        for i in range(0, len(fed), 3):
-            where, scale, shift = fed[i], tf.cast(fed[i + 1], tensor.dtype), tf.cast(fed[i + 2], tensor.dtype)
+        for i, (place, _, _) in zip(range(0, len(fed), 3), self.steps, strict=True):
+            # Fails where positions are no tokens, which only shows in a run; they would be broadcast else.
+            where = tf.reshape(fed[i], tf.shape(tensor)[:2]) if place.has_tokens else fed[i]
+            scale, shift = tf.cast(fed[i + 1], tensor.dtype), tf.cast(fed[i + 2], tensor.dtype)
             if tensor.shape.rank > scale.shape.rank:
                 scale, shift = scale[:, None], shift[:, None]
             changed = tf.math.multiply_no_nan(tensor, scale) + shift  # 0 * inf is 0 here
@@ -172,6 +176,20 @@ def edits_of(runner: Runner, arranged: Arranged, given: Mapping[Site, Any]) -> d
         InputError: If the units, words or texts of an intervention do not fit the site or the inputs.
     """
     return {site: _edit(runner, arranged, site, value) for site, value in given.items()}
+
+
+@contextmanager
+def explained(changes: Mapping[Site, Edit | Fed]) -> Iterator[None]:
+    """Says why a run with these edits failed, where TensorFlow speaks of shapes."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, ValueError):
+        for change in changes.values():
+            for place, _, _ in change.steps if isinstance(change, Carried) else ():
+                place.explain()
+        raise
 
 
 def _edit(runner: Runner, arranged: Arranged, site: Site, value: Any) -> Edit | Fed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..activations import Activations
-from ..errors import InputError, InputTypeError, UnsupportedError
+from ..errors import InputError, InputTypeError, KerasIntrospectWarning, UnsupportedError
 from ..inputs import Arranged
 from ..runs import Runner
 from ..sites import Site
@@ -101,8 +102,36 @@ class Place:
         if not selection.is_everywhere and not self.has_tokens:
             raise InputError(f"'{site}' has no vector per token, so {sorted(selection.said())} cannot be chosen there. "
                              "See lens.sites().")  # fmt: skip
-        if not selection.is_everywhere and not self._tokens_of(arranged, selection).any():
-            raise InputError(f"None of the texts has a position that fits {selection.said()} in what the model sees of it.")
+        if not selection.is_everywhere:
+            self._check_reach()
+
+    def _check_reach(self) -> None:
+        """Says which examples stay as they are, because nothing in them was chosen."""
+        missed = np.flatnonzero(~self._all_tokens.any(1))
+        said = {name: value for name, value in self.selection.said().items() if name != "units"}
+        if len(missed) == len(self.arranged):
+            raise InputError(f"None of the texts has a position that fits {said} in what the model sees of it.")
+        if len(missed):
+            texts = self.arranged.encoded.texts
+            shown = "" if texts is None else f", {texts[missed[0]]!r}"
+            warnings.warn(f"{len(missed)} of {len(self.arranged)} examples have no position that fits {said} in what the model "
+                          f"sees of them, and stay as they are; the first is number {missed[0]}{shown}.",
+                          KerasIntrospectWarning, stacklevel=2)  # fmt: skip
+
+    def explain(self) -> None:
+        """Looks into the first chunk for why a run failed; see `check_positions`."""
+        rows, _, mask = next(self.runner.chunks(self.arranged))
+        _, _, read = next(self.runner.forward(self.arranged, [self.site]))
+        if self.has_tokens:
+            self.check_positions(read[str(self.site)][0].shape[1], self.where(rows, mask))
+
+    def check_positions(self, count: int, where: np.ndarray) -> None:
+        """Raises UnsupportedError, if a chunk has other positions here than tokens: shapes of open length do not tell."""
+        if self.has_tokens and where.shape[1] != count:
+            raise UnsupportedError(
+                f"The positions of '{self.site}' are no tokens: there are {count} for {where.shape[1]}, so nothing says which "
+                "to change. Give a function of the tensor instead."
+            )
 
     @cached_property
     def chosen(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ def test_only_chosen_units_change(lens: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(ASKED) - {"patch"}))
+@pytest.mark.filterwarnings("ignore:.*stay as they are")
 def test_only_chosen_words_change(lens: Any, name: str) -> None:
     before, _ = read(lens, TEXTS, None)
     after, _ = read(lens, TEXTS, ASKED[name](words="the"))
@@ -113,3 +115,29 @@ def test_a_function_and_a_number_are_edits_as_before(lens: Any) -> None:
     zeros = lens.predict(TEXTS, edits={"embedding": 0.0}).scores
     np.testing.assert_allclose(lens.predict(TEXTS, edits={"embedding": lambda x: x * 0}).scores, zeros, atol=1e-7)
     np.testing.assert_allclose(lens.predict(TEXTS, edits={"embedding": ki.ablate()}).scores, zeros, atol=1e-7)
+
+
+def test_texts_without_the_words_are_named(lens: Any) -> None:
+    said = re.escape("1 of 3 examples have no position that fits {'words': ('the',)} in what the model sees of them, and stay "
+                     "as they are; the first is number 2, 'comet'.")  # fmt: skip
+    with pytest.warns(ki.KerasIntrospectWarning, match=said):
+        found = lens.predict(TEXTS, edits={"embedding": ki.steer(0, add=1.0, words="the")}).scores
+    plain = lens.predict(TEXTS).scores
+    assert (found[:2] != plain[:2]).any() and (found[2] == plain[2]).all()
+
+
+@pytest.mark.parametrize("stride", [2, 100])
+@pytest.mark.parametrize("family", ["keras", "tf_keras"])
+def test_positions_that_are_no_tokens_are_named(family: str, stride: int) -> None:
+    keras = pytest.importorskip(family)
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(12, 4, mask_zero=True, name="embedding")(ids)
+    x = keras.layers.Conv1D(4, 1, strides=stride, padding="same", name="conv")(x)  # 100: one position, which would be broadcast
+    out = keras.layers.Dense(2, activation="softmax")(keras.layers.GlobalAveragePooling1D()(x, mask=None))
+    lens, given = ki.wrap(keras.Model(ids, out)), np.array([[1, 2, 3, 4, 5, 0, 0, 0], [1, 2, 3, 4, 5, 6, 7, 8]])
+    said = f"The positions of 'conv' are no tokens: there are {-(-8 // stride)} for 8"
+    with pytest.raises(ki.UnsupportedError, match=said):
+        lens.predict(given, edits={"conv": ki.ablate(1)})
+    with pytest.raises(ki.UnsupportedError, match=said):
+        lens.neuron_effects(given, "conv")
+    lens.predict(given, edits={"conv": lambda x: x * 0})
