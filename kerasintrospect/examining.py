@@ -13,7 +13,7 @@ from .exporting import export
 from .inputs import Arranged
 from .layered import SiteProbes, probe_sites
 from .runs import Runner
-from .stations import stations
+from .stations import of_tokens, stations
 from .weights import borrowed, reinitialised
 
 __all__ = ["examine", "token_stations"]
@@ -60,5 +60,4 @@ def examine(
 
 def token_stations(runner: Runner) -> list[str]:
     """The sites of a forward pass that give one vector per token, in forward order; none for models that have none."""
-    table = runner.scan().table
-    return [str(site) for site in stations(runner, []) if len(table.spec(site).shape or ()) == 3]
+    return list(map(str, of_tokens(runner, stations(runner, []))))

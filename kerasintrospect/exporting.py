@@ -50,6 +50,8 @@ def export(
     asked = [sites] if isinstance(sites, (str, Site)) else list(sites)
     places = [runner.site(site) for site in asked]
     _check(unit, pool, dtype, asked, places)
+    for place in places if unit != "example" else ():
+        runner.scan().check_order(place)
     documents = _Documents(runner, arrange, inputs)
     given = Labels.of(documents.tagged or len(documents), labels, unit)
     names = {"sites": list(map(str, places)), "asked": list(map(str, asked))}

@@ -168,8 +168,9 @@ def measure(runner: Runner, arranged: Arranged, site: Site, pool: str, sign: flo
 
     def body(call: Any, leaves: Any, mask: Any, sign: Any) -> Any:
         _, taps = call(leaves, [site])
-        return _pooled(taps, site, mask, pool, sign, arranged.width)
+        return _pooled(taps, site, mask, pool, sign, arranged.width, mirrored)
 
+    mirrored = runner.scan().mirrored(site)
     found = np.zeros((len(arranged), (runner.scan().table.spec(site).shape or (0,))[-1] or 0), np.float32)
     for rows, leaves, mask in runner.progress(runner.chunks(arranged), len(arranged)):
         args = [leaves, () if mask is None else mask, tf.constant(sign, tf.float32)]
@@ -177,11 +178,11 @@ def measure(runner: Runner, arranged: Arranged, site: Site, pool: str, sign: flo
     return found
 
 
-def _pooled(taps: Any, site: Site, mask: Any, pool: str, sign: Any, width: int | None) -> Any:
+def _pooled(taps: Any, site: Site, mask: Any, pool: str, sign: Any, width: int | None, mirrored: bool) -> Any:
     import tensorflow as tf
 
     value = tf.cast(taps.values[site], tf.float32) * sign
-    return pooled(value, taps.masks[site], mask, pool, width)[0]
+    return pooled(value, taps.masks[site], mask, pool, width, mirrored)[0]
 
 
 class _Ascent:
@@ -196,12 +197,13 @@ class _Ascent:
         import tensorflow as tf
 
         site, pool, sites, width = self.site, self.pool, tuple(self.made.sites), self.made.arranged.width
+        mirrored = self.runner.scan().mirrored(site)
 
         def body(call: Any, leaves: Any, mask: Any, weights: Any, tables: Any, places: Any, unit: Any, sign: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(weights)
                 _, taps = call(leaves, [site], edits(sites, weights, tables, places))
-                found = tf.gather(_pooled(taps, site, mask, pool, sign, width), unit, axis=1)
+                found = tf.gather(_pooled(taps, site, mask, pool, sign, width, mirrored), unit, axis=1)
                 total = tf.reduce_sum(found)
             gradient = tape.gradient(total, weights)
             if gradient is None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, InputTypeError, UnsupportedError
+from .inputs import Arranged
 from .outputs import Output, Target
+from .pairs import Pair, as_pair
 from .runs import Runner
 from .sites import Site
-from .stations import stations
+from .stations import of_tokens, stations
+from .weights import named
 
 if TYPE_CHECKING:
     import pandas
@@ -34,6 +38,7 @@ class PatchGrid:
         target_name: The class.
         text: The text.
         source: The source.
+        score: `"logit"` or `"probability"`.
     """
 
     sites: list[str]
@@ -44,6 +49,7 @@ class PatchGrid:
     target_name: str
     text: str
     source: str
+    score: str = "logit"
 
     @property
     def recovered(self) -> np.ndarray:
@@ -115,22 +121,25 @@ def heat_map(runner: Runner, text: Any, sites: Sequence[Site] | None = None, uni
         unit: Whose activation is shown; None shows the norm of the vector, over the mean norm of the text's tokens.
 
     Raises:
-        InputError: If a site has no vector per token, or no such unit.
+        InputError: If a site has no vector per token, or no such unit, or the model gives NaN.
+        UnsupportedError: If positions of a site that was named are no tokens, or stand in reverse order.
     """
-    arranged = runner.arrange([text])
+    arranged = runner.arrange([_one("text", text)])
     if arranged.mask is None or not arranged.mask.any():
         raise InputError(f"A heat map needs a text with tokens that the model sees. Received: text={text!r}")
-    places = _places(runner, sites, arranged.width)
-    found = runner.activations(arranged, {str(site): site for site in places}, None)
+    if unit is not None and (isinstance(unit, bool) or not isinstance(unit, (int, np.integer))):
+        raise InputTypeError(f"`unit` is the number of one unit, or None for norms. Received: unit={unit!r}")
+    places, sources, _, mask = _read(runner, arranged, sites, "A heat map")
     rows = []
-    for site in found:
-        vectors = found[site][0][arranged.mask[0]].astype(np.float32)
+    for site, source in zip(places, sources, strict=True):
+        vectors = source.numpy()[0][mask[0]].astype(np.float32)
         if unit is not None and not 0 <= unit < vectors.shape[1]:
             raise InputError(f"'{site}' has the units 0 to {vectors.shape[1] - 1}. Received: unit={unit!r}")
         norms = np.linalg.norm(vectors, axis=1)
         rows.append(norms / (norms.mean() or 1) if unit is None else vectors[:, unit])
-    tokens = _names(arranged.encoded.rows(), 1, int(arranged.mask.sum()))[0]
-    return HeatMap(list(found), list(tokens), np.stack(rows), unit, str(text))
+    values, tokens = np.stack(rows), _names(arranged.encoded.rows(), 1, int(arranged.mask.sum()))[0]
+    _check_finite(runner, values)
+    return HeatMap(list(map(str, places)), list(tokens), values, None if unit is None else int(unit), str(text))
 
 
 def patch_grid(
@@ -149,36 +158,83 @@ def patch_grid(
         score: `"logit"` or `"probability"`.
 
     Raises:
-        InputError: If the texts have different numbers of tokens, or a site has no vector per token.
+        InputError: If the texts have different numbers of tokens, a site has no vector per token, or the model gives NaN.
+        UnsupportedError: If positions of a site that was named are no tokens, or stand in reverse order.
     """
     if score not in ("logit", "probability"):
         raise InputError(f'score is "logit" or "probability". Received: score={score!r}')
-    arranged = runner.arrange([text, source])
+    arranged = runner.arrange([_one("text", text), _one("source", source)])
     mask = arranged.mask
     if mask is None:
         raise InputError("A patch grid needs inputs with tokens. Received: inputs without positions")
     if not mask[0].any() or not np.array_equal(mask[0], mask[1]):
         raise InputError(f"Text and source need as many tokens. Received: {mask[0].sum()} and {mask[1].sum()}. "
                          "Choose texts that differ in words of as many tokens.")  # fmt: skip
-    places = _places(runner, sites, arranged.width)
-    leaves, mask = arranged.take(np.arange(2), runner.trims(arranged))
+    places, sources, leaves, mask = _read(runner, arranged, sites, "A patch grid")
     chosen = output.targets(target, 1, lambda: runner.outputs(arranged, output.predict)[1:].argmax(-1))
-    scores = _scores(runner, output, arranged, leaves, np.asarray(mask), places, chosen, score)
-    names = _names(arranged.encoded.rows(), 2, int(np.asarray(mask)[0].sum()))
+    scores = _scores(runner, output, arranged, leaves, mask, places, sources, chosen, score)
+    _check_finite(runner, scores)
+    names = _names(arranged.encoded.rows(), 2, int(mask[0].sum()))
     cells, said = scores[2:].reshape(len(places), -1), output.class_names[int(chosen[0, -1])]
     return PatchGrid([str(site) for site in places], list(zip(*names, strict=True)), cells, float(scores[0]), float(scores[1]),
-                     said, str(text), str(source))  # fmt: skip
+                     said, str(text), str(source), score)  # fmt: skip
 
 
-def _places(runner: Runner, sites: Sequence[Site] | None, width: int | None) -> list[Site]:
-    table = runner.scan().table
-    shapes = {site: table.spec(site).shape or () for site in sites or stations(runner, [])}
-    fits = [site for site, shape in shapes.items() if len(shape) == 3 and shape[1] in (None, width)]
-    if sites is not None and len(fits) < len(sites):
-        wrong = next(site for site in sites if site not in fits)
-        raise InputError(f"A patch grid needs one vector per token. Received: '{wrong}' of shape {shapes[wrong]}")
-    if not fits:
+def _one(name: str, text: Any) -> Any:
+    """One text, or one row of what the model takes."""
+    several = isinstance(text, (list, tuple, np.ndarray)) and any(isinstance(part, (str, bytes)) for part in text)
+    if several and not isinstance(as_pair(text), Pair):
+        raise InputTypeError(f"`{name}` is one text, a str, and no list of texts. Received: {name}={text!r}")
+    return text
+
+
+def _check_finite(runner: Runner, values: np.ndarray) -> None:
+    """Raises InputError, if there is NaN or infinity; it names the weights that are the cause."""
+    if np.isfinite(values).all():
+        return
+    floats = ((name, value) for name, value in named(runner.adapter) if value.dtype.kind == "f")
+    broken = [name for name, value in floats if not np.isfinite(value).all()]
+    if broken:
+        raise InputError(f"The model gives NaN, because these weights hold NaN or infinity: {', '.join(broken[:5])}.")
+    raise InputError(f"The model gives NaN or infinity for {(~np.isfinite(values)).sum()} of {values.size} cells, though its "
+                     "weights are finite. Name other sites=, or another text.")  # fmt: skip
+
+
+def _read(
+    runner: Runner, arranged: Arranged, sites: Sequence[Site] | None, what: str
+) -> tuple[list[Site], list[Any], list[np.ndarray], np.ndarray]:
+    """The sites with a vector per token and their tensors (examples, positions, units), with the inputs and their mask."""
+
+    def body(call: Any, leaves: Any) -> Any:
+        taps = call(leaves, places)[1]
+        return [taps.values[site] for site in places]
+
+    places = _places(runner, sites, arranged.width, what)
+    leaves, mask = arranged.take(np.arange(len(arranged)), runner.trims(arranged))
+    count = np.asarray(mask).shape[1]
+    values = runner.tracer.ask(("grid", tuple(places)), body, arranged, [leaves])
+    fits = [value.shape[1] == count for value in values]
+    if sites is not None and not all(fits):
+        wrong, found = next((site, value) for site, value, fit in zip(places, values, fits, strict=True) if not fit)
+        raise UnsupportedError(f"The positions of '{wrong}' are no tokens: there are {found.shape[1]} for {count}. {what} "
+                               "needs sites with one vector per token; sites=None takes them all.")  # fmt: skip
+    if not any(fits):
         raise InputError("No layer of the model gives one vector per token.")
+    return list(compress(places, fits)), list(compress(values, fits)), leaves, np.asarray(mask)
+
+
+def _places(runner: Runner, sites: Sequence[Site] | None, width: int | None, what: str) -> list[Site]:
+    table = runner.scan().table
+    shapes = {site: table.spec(site).shape or () for site in (stations(runner, []) if sites is None else sites)}
+    fits = [site for site, shape in shapes.items() if len(shape) == 3 and shape[1] in (None, width)]
+    if sites is None:
+        fits = of_tokens(runner, fits)
+    for site in sites or ():
+        if site not in fits:
+            raise InputError(f"{what} needs one vector per token. Received: '{site}' of shape {shapes[site]}")
+        runner.scan().check_order(site)
+    if not fits:
+        raise InputError(f"No layer of the model gives one vector per token. Received: sites={sites}")
     return fits
 
 
@@ -189,14 +245,10 @@ def _names(rows: Any, texts: int, tokens: int) -> list[Sequence[str]]:
 
 def _scores(
     runner: Runner, output: Output, arranged: Any, leaves: list[np.ndarray], mask: np.ndarray, sites: list[Site],
-    target: np.ndarray, score: str,
+    sources: list[Any], target: np.ndarray, score: str,
 ) -> np.ndarray:
     """(2 + sites * tokens,): text, source, then every patch."""
     import tensorflow as tf
-
-    def read(call: Any, leaves: Any) -> Any:
-        taps = call(leaves, sites)[1]
-        return [taps.values[site] for site in sites]
 
     def body(call: Any, leaves: Any, sources: Any, at: Any, columns: Any, target: Any) -> Any:
         def edit(number: int) -> Any:
@@ -207,7 +259,6 @@ def _scores(
         outputs, _ = call(leaves, (), {site: edit(i) for i, site in enumerate(sites)})
         return output.score(outputs, target, score)
 
-    sources = runner.tracer.ask(("grid", tuple(sites)), read, arranged, [leaves])
     tokens = np.flatnonzero(mask[0])
     at = np.concatenate([[-1, -1], np.repeat(np.arange(len(sites)), len(tokens))])
     columns, owner = np.concatenate([[0, 0], np.tile(tokens, len(sites))]), np.zeros(len(at), int)

@@ -119,6 +119,7 @@ def _units(runner: Runner, arranged: Arranged, part: Arranged, site: Site, unit:
     encoded = arranged.encoded
     if encoded.describe is None or encoded.texts is None or part.mask is None:
         raise InputError(f'unit={unit!r} needs texts, and a text front that knows their tokens. Use unit="example".')
+    runner.scan().check_order(site)
     values = runner.activations(part, {"site": site}, None)["site"]
     if values.ndim != 3 or values.shape[1] != part.mask.shape[1]:
         raise InputError(f"unit={unit!r} needs a site with one vector per token. Received: site='{site}', which gives "

@@ -118,6 +118,8 @@ def mixture(
     sites = runner.scan().embeddings()
     if not sites:
         raise UnsupportedError("The model has no Embedding layer that looks up its input, so there are no tokens to be mixed.")
+    for site in sites:
+        runner.scan().check_order(site)
     found = _surfaces(arrange, texts, most)
     tries = [(joiner, *_alone(arrange, found, joiner, length)) for joiner in (" ", "") if found]
     joiner, arranged, rows, kept = max(tries, key=lambda one: len(one[3]), default=("", None, [], np.zeros(0, int)))

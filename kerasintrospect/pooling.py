@@ -18,6 +18,7 @@ def join(
     name: str,
     notes: list[str],
     positions: int | None = None,
+    mirrored: bool = False,
 ) -> np.ndarray:
     """The chunks of one site in the order of the examples; positions that were cut come back as zeros.
 
@@ -27,9 +28,13 @@ def join(
         name: The site in words.
         notes: Takes what should be known about the values.
         positions: The second size of the site, None where it varies.
+        mirrored: Whether its positions stand in reverse order.
     """
     n, width = len(arranged), arranged.width
     columns = [arranged.columns(rows) if width else slice(None) for rows, _ in parts]
+    if mirrored and width and len(parts[0][1].shape) > 2:
+        notes.append(f"'{name}' goes backwards: its positions stand in reverse order, the mask in that of the text.")
+        columns = [slice(width - part.stop if part.stop else 0, width - (part.start or 0)) for part in columns]
     lengths = [len(range(width or 0)[part]) for part in columns]
     rest = parts[0][1].shape[1:]
     tokens = width and len(rest) > 1 and positions in (None, width)
@@ -48,7 +53,7 @@ def join(
     return whole
 
 
-def pooled(value: Any, own: Any, mask: Any, how: str | None, width: int | None = None) -> Any:
+def pooled(value: Any, own: Any, mask: Any, how: str | None, width: int | None = None, mirrored: bool = False) -> Any:
     """(pooled activation, mask) inside a traced function; padding is left out wherever it is known.
 
     Args:
@@ -57,11 +62,16 @@ def pooled(value: Any, own: Any, mask: Any, how: str | None, width: int | None =
         mask: (examples, positions) of the inputs; used when the site has as many positions.
         how: See `Runner.forward`.
         width: Positions of the inputs before cutting: a site of a fixed other number has positions of its own.
+        mirrored: Whether the positions stand in reverse order, as no mask does: they are pooled in that of the text, and
+            without pooling stay as they are.
     """
     import tensorflow as tf
 
     if value.shape.rank != 3:
         return value, ()
+    if mirrored:
+        found, every = pooled(tf.reverse(value, [1]), own, mask, how, width)
+        return (tf.reverse(found, [1]), tf.reverse(every, [1])) if how is None else (found, every)
     every = tf.ones(tf.shape(value)[:2], bool)
     if own is not None and own.shape.rank == 2:
         every = tf.cast(own, bool)

@@ -219,8 +219,8 @@ class Runner:
         def body(call: Any, leaves: Any, mask: Any, given: Any) -> Any:
             carried = {site: partial(edit, fed=one) for (site, edit), one in zip(fed.items(), given, strict=True)}
             outputs, taps = call(leaves, reads, {**(edits or {}), **carried})
-            tapped = [(site, taps.values[site], taps.masks[site]) for site in reads]
-            read = {str(site): pooled(value, own, mask, pool, arranged.width) for site, value, own in tapped}
+            tapped = [(site, taps.values[site], taps.masks[site], self.scan().mirrored(site)) for site in reads]
+            read = {str(site): pooled(value, own, mask, pool, arranged.width, turned) for site, value, own, turned in tapped}
             return (() if output is None else output(outputs)), read
 
         changes = tuple((site, edit.key if isinstance(edit, Fed) else edit) for site, edit in (edits or {}).items())
@@ -246,10 +246,10 @@ class Runner:
         for rows, _, read in self.forward(arranged, list(dict.fromkeys(sites.values())), pool):
             parts.append((rows, {name: read[str(site)][0].numpy() for name, site in sites.items()}))
         notes: list[str] = []
-        table, whole = self.scan().table, {}
+        seen, whole = self.scan(), {}
         for name, site in sites.items():
-            sizes = [*(table.spec(site).shape or ()), None, None]
-            whole[name] = join(arranged, [(rows, values[name]) for rows, values in parts], name, notes, sizes[1])
+            about = [*(seen.table.spec(site).shape or ()), None, None][1], seen.mirrored(site)
+            whole[name] = join(arranged, [(rows, values[name]) for rows, values in parts], name, notes, *about)
         encoded = arranged.encoded
         rows_ = None if encoded.describe is None else encoded.rows()
         return Activations(whole, arranged.mask, rows_, encoded.texts, tuple(notes))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from .adapters.base import Adapter
+from .errors import UnsupportedError
 from .sites import Site, SiteRow, SiteTable, Spec
 from .taps import Taps
 
@@ -27,6 +29,7 @@ class Scan:
         outputs: The outputs, flat.
         tensors: (path, call, part) -> tensors by key.
         tables: The paths of layers that look up token ids.
+        backward: The paths of layers that give a sequence from its end to its start.
     """
 
     table: SiteTable
@@ -34,6 +37,7 @@ class Scan:
     outputs: list[Any]
     tensors: Mapping[tuple[str, int, str], Mapping[int | str, Any]]
     tables: frozenset[str]
+    backward: frozenset[str] = frozenset()
 
     def tensor(self, site: Site) -> Any:
         """The symbolic tensor at a resolved site."""
@@ -65,9 +69,62 @@ class Scan:
                 return self._names(way)
         return None
 
-    def _ancestors(self, tensor: Any, stop: Any) -> list[Any] | None:
-        """A way from the tensor back to a placeholder of the inputs, not through `stop` and not through shapes."""
-        goals = {id(x.op) for x in self.inputs}
+    def mirrored(self, site: Site) -> bool:
+        """Whether the positions at a resolved site stand in reverse order, as those of a layer that goes backwards do."""
+        return self._orders.get(self.tensor(site).name) == frozenset({True})
+
+    def in_order(self, site: Site) -> bool:
+        """Whether no position at a resolved site stands in reverse order."""
+        return True not in self._orders.get(self.tensor(site).name, ())
+
+    def check_order(self, site: Site) -> None:
+        """Whether the positions at a resolved site stand where their tokens stand.
+
+        Raises:
+            UnsupportedError: if they stand in reverse order; it names the layer around the site that puts them right.
+        """
+        if self.in_order(site):
+            return
+        parts = site.path.split(".")
+        around = [self.table[".".join(parts[:k])] for k in range(len(parts) - 1, 0, -1)]
+        places = [Site(row.path, 0 if row.calls > 1 else None) for row in around if row.calls and row.outputs[0]]
+        tensors = {place: self.tensor(self.table.resolve(place)) for place in places}
+        better = [place for place, tensor in tensors.items() if self._orders.get(tensor.name) == frozenset({False})]
+        some, pool = ("", ", or pool them into one vector per text") if self.mirrored(site) else (" for some units", "")
+        advice = "Take the sites before it" if not better else f"Take '{better[0]}', which has them in the order of the text"
+        raise UnsupportedError(f"The positions of '{site}' stand in reverse order{some}, because of a layer that goes backwards"
+                               f": a token and the vector at its place do not belong together. {advice}{pool}.")  # fmt: skip
+
+    @cached_property
+    def _orders(self) -> dict[str, frozenset[bool]]:
+        """By the name of a tensor, whether the ways from the inputs to it turn the positions round; empty if nothing does."""
+        operations = self.outputs[0].graph.get_operations()
+        if not self.backward and not any(map(_reverses, operations)):
+            return {}
+        layers = {next(iter(held.values())).name: key for key, held in self.tensors.items() if key[2] == "out" and held}
+        orders: dict[str, frozenset[bool]] = {x.name: frozenset([False]) for x in self.inputs}
+        for operation in operations:
+            sources = [] if operation.type in _SHAPES else operation.inputs
+            found = frozenset().union(*(orders.get(source.name, frozenset()) for source in sources))
+            found = _turned(found) if _reverses(operation) else found
+            for tensor in operation.outputs:
+                path, call, _ = layers.get(tensor.name, ("", 0, ""))
+                if path in self.backward:
+                    given = next(iter(self.tensors[path, call, "in"].values()))
+                    orders[tensor.name] = _turned(orders.get(given.name, frozenset()))
+                elif tensor.name not in orders:
+                    no_order = tensor.dtype.is_bool or (path and tensor.shape.rank == 2 and tensor.dtype.is_floating)
+                    orders[tensor.name] = frozenset() if no_order else found
+        return orders
+
+    def before(self, site: Site, other: Site) -> bool:
+        """Whether what goes through a site goes into another one."""
+        given, end = self.tensor(site), self.tensor(other)
+        return given is not end and self._ancestors(end, None, [given]) is not None
+
+    def _ancestors(self, tensor: Any, stop: Any, given: Sequence[Any] | None = None) -> list[Any] | None:
+        """A way from the tensor back to what is given (the inputs), not through `stop` and not through shapes."""
+        goals = {id(x.op) for x in (self.inputs if given is None else given)}
         seen: set[int] = set()
         parents: dict[int, Any] = {}
         stack = [tensor]
@@ -97,6 +154,28 @@ class Scan:
         named = [layers[id(tensor)] for tensor in way if id(tensor) in layers]
         masks = [f"a mask ({tensor.op.name})" for tensor in way if tensor.dtype.is_bool]
         return list(dict.fromkeys(masks[:1] + named)) or [way[0].op.name]
+
+
+def _turned(orders: frozenset[bool]) -> frozenset[bool]:
+    return frozenset(not order for order in orders)
+
+
+def _reverses(operation: Any) -> bool:
+    """Whether an operation turns the second axis, that of positions, round."""
+    import tensorflow as tf
+
+    if operation.type == "ReverseSequence":
+        return bool(operation.get_attr("seq_dim") == 1)
+    if operation.type not in ("ReverseV2", "StridedSlice"):
+        return False
+    which = 1 if operation.type == "ReverseV2" else 3  # the axes, or the steps
+    rank, given = operation.inputs[0].shape.rank, tf.get_static_value(operation.inputs[which])
+    if rank is None or given is None:
+        return False
+    if operation.type == "ReverseV2":
+        return 1 in given % rank
+    first = rank - len(given) if operation.get_attr("ellipsis_mask") else 0
+    return any(step < 0 and first + i == 1 for i, step in enumerate(given))
 
 
 def head(output: Any) -> tuple[str | None, Any]:
@@ -158,7 +237,10 @@ def scan(adapter: Adapter, layers: Mapping[str, Any], aliases: Mapping[str, str]
     outputs = [tensor for tensor in tf.nest.flatten(function.structured_outputs) if tensor is not None]
     specs = [t for t in graph.inputs if t.dtype not in (tf.resource, tf.variant)]
     tables = frozenset(path for path, layer in layers.items() if adapter.looks_up(layer))
-    return Scan(SiteTable(rows), specs[: len(tf.nest.flatten(signature))], list(graph.outputs)[: len(outputs)], outer, tables)
+    backward = frozenset(path for path, layer in layers.items() if getattr(layer, "go_backwards", False) is True
+                         and getattr(layer, "return_sequences", False))  # fmt: skip
+    inputs, given = specs[: len(tf.nest.flatten(signature))], list(graph.outputs)[: len(outputs)]
+    return Scan(SiteTable(rows), inputs, given, outer, tables, backward)
 
 
 def _rows(

@@ -15,7 +15,7 @@ from .runs import Runner
 from .sites import Site, SiteRow
 from .text import words
 
-__all__ = ["check_vectors", "length_bias", "lengths_of", "read_pooled", "sampled", "stations"]
+__all__ = ["check_vectors", "length_bias", "lengths_of", "of_tokens", "read_pooled", "sampled", "stations"]
 
 MOST = 40  # sites that a table of them shows
 FLAT = 320  # examples whose values are compared without pooling
@@ -49,6 +49,12 @@ def stations(runner: Runner, notes: list[str]) -> list[Site]:
         notes.append(f"Of {len(found)} such sites {MOST} are shown, evenly spread; name others by `sites`.")
         found = [found[i] for i in np.linspace(0, len(found) - 1, MOST).round().astype(int)]
     return found
+
+
+def of_tokens(runner: Runner, sites: Sequence[Site]) -> list[Site]:
+    """Those of some sites that may give one vector per token, each where its token stands."""
+    scan = runner.scan()
+    return [site for site in sites if len(scan.table.spec(site).shape or ()) == 3 and scan.in_order(site)]
 
 
 def check_vectors(runner: Runner, sites: Sequence[Site]) -> None:

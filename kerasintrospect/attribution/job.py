@@ -222,6 +222,7 @@ class Job:
     def _read(self, leaves: Any) -> list[np.ndarray]:
         values = self._ask("read", [leaves])
         for site, value in zip(self.sites, values, strict=True):
+            self.runner.scan().check_order(site)
             if value.dtype.kind != "f" and value.dtype.name != "bfloat16":
                 raise InputError(f"Gradients need a float activation. Received: site='{site}' of dtype {value.dtype}")
         return [value.astype(np.float32) for value in values]
