@@ -5,8 +5,8 @@ Numpy only. Sums are float64; memory is that of the sums, however many rows ther
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,15 @@ from .vectors import widened
 __all__ = ["Gram", "Statistics"]
 
 Array = npt.NDArray[Any]
-_BLOCK = 2**18  # numbers that are made float64 at once for sums, 2 MB: they stay in the cache
+_BLOCK = 2**19  # numbers that are made float64 at once for sums, 4 MB: they stay in the cache
+_LOST = 1e-4  # of the squares, below which a spread is what is left of large numbers
 _PRODUCTS = 2**21  # and for products, which want many rows
 
 
 class Statistics:
     """Count, sum, sum of squares, least and greatest value of every unit, also of the rows of each label.
+
+    Squares are taken relative to the mean of their rows, and merged exactly, so that large means cost no digits.
 
     Args:
         units: The number of units.
@@ -33,7 +36,7 @@ class Statistics:
         sums: (units,) float64; as `squares`.
         minima: (units,) as `maxima`; of no rows inf and -inf.
         counts: (classes,) rows of each label.
-        class_sums: (classes, units) float64; as `class_squares`, `class_minima`, `class_maxima`.
+        class_sums: (classes, units) float64; as `class_minima` and `class_maxima`.
 
     Example:
         >>> found = Statistics(2, ["no", "yes"]).add([[1, 2], [3, 4]], ["yes", "no"])
@@ -42,14 +45,10 @@ class Statistics:
     """
 
     def __init__(self, units: int, classes: Sequence[Any] = ()) -> None:
-        self.units, self.classes, self.count = int(units), list(classes), 0
-        c = len(self.classes)
-        self.sums, self.squares = np.zeros(units), np.zeros(units)
-        self.minima, self.maxima = np.full(units, np.inf), np.full(units, -np.inf)
-        self.counts = np.zeros(c, np.int64)
-        self.class_sums, self.class_squares = np.zeros((c, units)), np.zeros((c, units))
-        self.class_minima, self.class_maxima = np.full((c, units), np.inf), np.full((c, units), -np.inf)
+        self.units, self.classes = int(units), list(classes)
         self._ids = {label: i for i, label in enumerate(self.classes)}
+        self._groups = _Groups.empty(len(self.classes) + 1, self.units)  # the last is that of rows without a label
+        self.counts, self.class_sums, _, self.class_minima, self.class_maxima = (each[:-1] for each in self._groups)
 
     def add(self, X: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Statistics:
         """Takes in rows.
@@ -70,14 +69,15 @@ class Statistics:
             raise InputError(f"X has to be of shape (n, {self.units}). Received: X.shape={X.shape}.")
         if ids is not None and len(ids) != len(X):
             raise InputError(f"Each row needs a label. Received: {len(X)} rows, {len(ids)} labels.")
-        order = None if ids is None or not self.classes else np.argsort(ids, kind="stable")
+        known = np.full(len(X), -1) if ids is None or not self.classes else np.asarray(ids)
+        order = None if (known == -1).all() else np.argsort(known, kind="stable")
         step = max(1, _BLOCK // max(self.units, 1))
         for start in range(0, len(X), step):
-            part = slice(start, start + step)
-            if order is None or ids is None:
-                self._add_total(*_sums(widened(X[part]).astype(np.float64)), len(X[part]))
-            else:
-                self._add_sorted(widened(X[order[part]]).astype(np.float64), ids[order[part]])
+            part = slice(start, start + step) if order is None else order[start : start + step]
+            labels = known[part]
+            starts = np.zeros(1, int) if order is None else np.flatnonzero(np.diff(labels, prepend=labels[0] - 1))
+            with np.errstate(over="ignore", invalid="ignore"):  # who keeps sums says that rows are not finite
+                self._groups.take_in(labels[starts], _of_rows(widened(X[part]), starts))
         return self
 
     def _indices(self, y: npt.ArrayLike) -> Array:
@@ -86,20 +86,6 @@ class Statistics:
             return np.array([-1 if label is None else self._ids[label] for label in given.tolist()], np.int64)
         except (KeyError, TypeError) as error:
             raise InputError(f"The labels are {self.classes[:10]}. Received: a label {error}.") from error
-
-    def _add_sorted(self, rows: Array, ids: Array) -> None:
-        edges = [0, *(np.flatnonzero(np.diff(ids)) + 1).tolist(), len(ids)]
-        for start, end in zip(edges[:-1], edges[1:], strict=True):
-            found, label = _sums(rows[start:end]), int(ids[start])
-            self._add_total(*found, end - start)
-            if label >= 0:
-                self.counts[label] += end - start
-                _take_in((self.class_sums[label], self.class_squares[label], self.class_minima[label],
-                          self.class_maxima[label]), found)  # fmt: skip
-
-    def _add_total(self, sums: Array, squares: Array, minima: Array, maxima: Array, count: int) -> None:
-        self.count += count
-        _take_in((self.sums, self.squares, self.minima, self.maxima), (sums, squares, minima, maxima))
 
     def merge(self, other: Statistics) -> Statistics:
         """The statistics of the rows of both.
@@ -112,11 +98,29 @@ class Statistics:
                              f"Received: {self} and {other}.")  # fmt: skip
         both = Statistics(self.units, self.classes)
         for one in (self, other):
-            both._add_total(one.sums, one.squares, one.minima, one.maxima, one.count)
-            both.counts += one.counts
-            _take_in((both.class_sums, both.class_squares, both.class_minima, both.class_maxima),
-                     (one.class_sums, one.class_squares, one.class_minima, one.class_maxima))  # fmt: skip
+            both._groups.take_in(np.arange(len(self.classes) + 1), one._groups)
         return both
+
+    @property
+    def count(self) -> int:
+        return int(self._groups.counts.sum())
+
+    @property
+    def sums(self) -> Array:
+        return self._groups.together().sums.ravel()
+
+    @property
+    def squares(self) -> Array:
+        whole = self._groups.together()
+        return np.ravel(whole.spreads + whole.sums * whole.sums / max(self.count, 1))
+
+    @property
+    def minima(self) -> Array:
+        return self._groups.together().minima.ravel()
+
+    @property
+    def maxima(self) -> Array:
+        return self._groups.together().maxima.ravel()
 
     @property
     def means(self) -> Array:
@@ -126,7 +130,7 @@ class Statistics:
     @property
     def variances(self) -> Array:
         """(units,) float64, divided by the number of rows; exactly 0 for units that never change."""
-        return _variance(self.sums, self.squares, np.asarray(self.count), self.minima == self.maxima)
+        return self._groups.together().variances.ravel()
 
     @property
     def class_means(self) -> Array:
@@ -136,27 +140,83 @@ class Statistics:
     @property
     def class_variances(self) -> Array:
         """(classes, units) float64."""
-        constant = self.class_minima == self.class_maxima
-        return _variance(self.class_sums, self.class_squares, self.counts[:, None], constant)
+        return self._groups.variances[:-1]
 
     def arrays(self) -> dict[str, Array]:
-        """Everything but the classes, for a file."""
-        return {"count": np.asarray(self.count), **{name: getattr(self, name) for name in _FIELDS}}
+        """Everything but the classes, for a file: a row for each label, and one for rows without."""
+        return self._groups._asdict()
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, Array], classes: Sequence[Any]) -> Statistics:
         """The way back."""
-        made = cls(len(arrays["sums"]), classes)
-        made.count = int(arrays["count"])
-        for name in _FIELDS:
-            getattr(made, name)[...] = arrays[name]
+        made = cls(arrays["sums"].shape[1], classes)
+        for own, value in zip(made._groups, _Groups(**arrays), strict=True):
+            own[...] = value
         return made
 
     def __repr__(self) -> str:
         return f"Statistics({self.count} rows, {self.units} units, {len(self.classes)} classes)"
 
 
-_FIELDS = ("sums", "squares", "minima", "maxima", "counts", "class_sums", "class_squares", "class_minima", "class_maxima")
+class _Groups(NamedTuple):
+    """Sums of several groups of rows."""
+
+    counts: Array  # (groups,)
+    sums: Array  # (groups, units), as what follows
+    spreads: Array  # squared differences from the mean
+    minima: Array
+    maxima: Array
+
+    @classmethod
+    def empty(cls, groups: int, units: int) -> _Groups:
+        numbers = (np.full((groups, units), value) for value in (0.0, 0.0, np.inf, -np.inf))
+        return cls(np.zeros(groups, np.int64), *numbers)
+
+    def take_in(self, places: Array, other: _Groups) -> None:
+        """Adds groups to those at some places, which are all different."""
+        own, new, sums = self.counts[places, None], other.counts[:, None], self.sums[places]
+        apart = sums / np.maximum(own, 1) - other.sums / np.maximum(new, 1)
+        apart *= apart
+        apart *= own * new / np.maximum(own + new, 1)  # what the difference of two means adds
+        apart += other.spreads
+        self.spreads[places] += apart
+        sums += other.sums
+        self.sums[places] = sums
+        self.counts[places] += other.counts
+        self.minima[places] = np.minimum(self.minima[places], other.minima)
+        self.maxima[places] = np.maximum(self.maxima[places], other.maxima)
+
+    def together(self) -> _Groups:
+        """All as one group."""
+        counts, count, sums = self.counts[:, None], self.counts.sum(), self.sums.sum(0)
+        with np.errstate(invalid="ignore"):
+            apart = self.sums / np.maximum(counts, 1) - sums / max(count, 1)
+            spreads = (self.spreads + counts * apart * apart).sum(0)
+        return _Groups(*(each[None] for each in (count, sums, spreads, self.minima.min(0), self.maxima.max(0))))
+
+    @property
+    def variances(self) -> Array:
+        counts = self.counts[:, None]
+        return np.where(counts > 0, np.where(self.minima == self.maxima, 0, self.spreads / np.maximum(counts, 1)), np.nan)
+
+
+def _of_rows(rows: Array, starts: Array) -> _Groups:
+    """Groups of consecutive rows."""
+    wide, counts = rows.astype(np.float64), np.append(starts[1:], len(rows)) - starts
+    found = _Groups(counts, *np.empty((4, len(starts), rows.shape[1])))
+    for i, (start, count) in enumerate(zip(starts, counts, strict=True)):
+        narrow, group = rows[start : start + count], wide[start : start + count]
+        found.minima[i], found.maxima[i], found.sums[i] = narrow.min(0), narrow.max(0), group.sum(0)
+        np.einsum("ij,ij->j", group, group, out=found.spreads[i])
+    means, squares = found.sums / counts[:, None], found.spreads.copy()
+    np.subtract(squares, means * found.sums, out=found.spreads)
+    lost = (found.spreads < _LOST * squares) & (found.minima < found.maxima)
+    for i in np.flatnonzero(lost.any(1)).tolist():  # a second pass, where the mean is far larger than the spread
+        units = np.flatnonzero(lost[i])
+        apart = wide[starts[i] : starts[i] + counts[i], units] - means[i, units]
+        found.spreads[i, units] = np.einsum("ij,ij->j", apart, apart)
+    found.spreads[found.minima == found.maxima] = 0
+    return found
 
 
 class Gram:
@@ -233,25 +293,7 @@ def _blocks(X: Array) -> Iterator[Array]:
         yield widened(X[start : start + step]).astype(np.float64)
 
 
-def _sums(rows: Array) -> tuple[Array, Array, Array, Array]:
-    return rows.sum(0), np.einsum("ij,ij->j", rows, rows), rows.min(0), rows.max(0)
-
-
-def _take_in(own: Iterable[Array], other: tuple[Array, ...]) -> None:
-    sums, squares, minima, maxima = own
-    sums += other[0]
-    squares += other[1]
-    np.minimum(minima, other[2], out=minima)
-    np.maximum(maxima, other[3], out=maxima)
-
-
 def _mean(sums: Array, count: Array) -> Array:
     with np.errstate(invalid="ignore"):
         found: Array = np.where(count > 0, sums / np.maximum(count, 1), np.nan)
     return found
-
-
-def _variance(sums: Array, squares: Array, count: Array, constant: Array) -> Array:
-    mean = _mean(sums, count)
-    found: Array = np.where(constant, 0, np.maximum(_mean(squares, count) - mean * mean, 0))
-    return np.where(count > 0, found, np.nan)

@@ -23,7 +23,7 @@ from .statistics import Statistics
 __all__ = ["Facts", "Making", "Stretch", "begun", "read_facts", "read_statistics"]
 
 Array = npt.NDArray[Any]
-_POINTER, _FORMAT = "store.json", "kerasintrospect.store/1"
+_POINTER, _FORMAT = "store.json", "kerasintrospect.store/2"
 _DATA, _SUMS = re.compile(r"data-[0-9a-f]{32}\.lance"), re.compile(r"sums-[0-9a-f]{32}\.npz")
 _OURS = re.compile(rf"{_DATA.pattern}|{_SUMS.pattern}|\.lock|\.store\.json\.[0-9a-f]{{32}}")
 _TOLD = {
@@ -115,7 +115,7 @@ def read_statistics(folder: Path, facts: Facts) -> list[Statistics]:
     """Those of each site; without labels where there are too many of them."""
     with np.load(folder / facts.sums, allow_pickle=False) as file:
         held = {name: file[name] for name in file.files}
-    classes = facts.about["classes"] if held["0.counts"].size else ()
+    classes = facts.about["classes"] if held["0.counts"].size > 1 else ()  # one is of rows without a label
     parts = ({name.partition(".")[2]: value for name, value in held.items() if name.partition(".")[0] == str(i)}
              for i in range(len(facts.units)))  # fmt: skip
     return [Statistics.from_arrays(part, classes) for part in parts]

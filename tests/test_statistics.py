@@ -38,9 +38,32 @@ def test_parts_are_merged_into_the_whole_and_survive_a_file():
     both = ki.Statistics(7, classes).add(X[:200], Y[:200]).merge(ki.Statistics(7, classes).add(X[200:], Y[200:]))
     again = ki.Statistics.from_arrays(both.arrays(), classes)
     for name, value in whole.arrays().items():
-        np.testing.assert_allclose(getattr(again, name), value, rtol=1e-12)
+        np.testing.assert_allclose(again.arrays()[name], value, rtol=1e-12)
+    np.testing.assert_allclose(again.squares, (WIDE**2).sum(0), rtol=1e-12)
     with pytest.raises(InputError, match="same units and classes"):
         whole.merge(ki.Statistics(7))
+
+
+@pytest.mark.parametrize("block", [30, 2**20])
+def test_large_means_cost_no_digits_of_the_variance(block, monkeypatch):
+    monkeypatch.setattr(statistics, "_BLOCK", block)
+    rng, classes = np.random.default_rng(3), ["a", "b"]
+    y = rng.choice(classes, 2000)
+    rows = rng.standard_normal((2000, 3)) * 0.01 + [1e6, -1e6, 0]
+    rows[:, 1] += 3e6 * (y == "b")  # a shift of one's own for each label
+    found = ki.Statistics(3, classes).add(rows[:700], y[:700]).merge(ki.Statistics(3, classes).add(rows[700:], y[700:]))
+    alone = ki.Statistics(3).add(rows[:1]).add(rows[1:])
+    for one in (found, alone):
+        np.testing.assert_allclose(one.variances, rows.var(0), rtol=1e-6)
+    for i, label in enumerate(classes):
+        np.testing.assert_allclose(found.class_variances[i], rows[y == label].var(0), rtol=1e-6)
+        assert np.abs(found.class_variances[i] / 1e-4 - 1).max() < 0.2
+
+
+def test_rows_that_are_not_finite_leave_other_units_alone():
+    rows = np.array([[np.inf, 1.0, 0.0], [-np.inf, 3.0, np.nan], [0.0, 5.0, 1.0]])
+    found = ki.Statistics(3, ["a"]).add(rows, ["a", None, "a"])
+    assert np.isfinite(found.squares).tolist() == [False, True, False] and found.variances[1] == pytest.approx(8 / 3)
 
 
 def test_rows_without_a_label_count_among_all_only():
