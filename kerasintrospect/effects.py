@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, InputTypeError
 from .inputs import Arranged
 from .interventions.base import Intervention, ablate
 from .labelled import class_ids, paired, positive
@@ -37,7 +37,8 @@ class NeuronEffects:
         units: (u,) the unit indices.
         drop: (u,) by how much the score of the target falls, mean over the examples; the score is its probability, or the
             number that a regression gives.
-        flips: (u,) share of the examples whose predicted class changes; NaN for regressions.
+        flips: (u,) share of the examples whose predicted class changes (of independent labels: whether the one that counts is
+            above 0.5); NaN for regressions.
         count: How many units the site has.
         examples: How many examples.
         chosen: Units that `greedy=` found, best first, each with the mean score of the target without it and all before it.
@@ -120,7 +121,8 @@ def neuron_effects(
         output: Which of its outputs.
         arranged: The examples.
         site: Where the units are.
-        labels: Class ids or names whose probability counts, one per example; None takes the predicted class.
+        labels: Class ids or names whose probability counts, one per example; None takes the predicted class. A model of
+            independent labels needs them; a regression has none.
         edit: What is done to a unit; `ki.ablate()` by default. Its units are those that are tried.
         greedy: How many units to choose one after the other, each the one whose change, with those before, takes the most
             away from the target.
@@ -130,6 +132,8 @@ def neuron_effects(
         InputError: If a label or a unit does not exist.
         UnsupportedError: If the site has no units, or the model opens nowhere.
     """
+    if isinstance(greedy, bool) or not isinstance(greedy, (int, np.integer)) or greedy < 0:
+        raise InputError(f"greedy is a number of units, 0 or more. Received: greedy={greedy!r}")
     asked = _Asked(runner, output, arranged, site, labels, edit, named)
     alone, count = np.eye(asked.units, dtype=bool)[asked.variants.units], len(asked.variants.units)
     scores, flips, _ = asked.ask(np.concatenate([np.zeros((1, asked.units), bool), alone]))
@@ -176,6 +180,11 @@ def ablation_curve(
     positive(draws=draws)
     asked = _Asked(runner, output, arranged, site, labels, edit, named)
     orders = _orders(rankings, asked.units)
+    changed = asked.variants.units.tolist()
+    for name, order in orders.items():
+        if left := sorted(set(order.tolist()) - set(changed)):
+            raise InputError(f"The edit changes the units {changed} only. Received: a ranking {name!r} with {left[:5]} too. "
+                             "Leave units= out of the edit.")  # fmt: skip
     sizes = _sizes(counts, min(map(len, orders.values())))
     rng = np.random.default_rng(seed)
     lines = {}
@@ -198,11 +207,20 @@ class _Asked:
         if len(output.shape) != 2:
             raise InputError(f"Effects are those on one answer per example. Received: an output of shape {output.shape}")
         edit = ablate() if edit is None else edit
+        if not isinstance(edit, Intervention):
+            raise InputTypeError(f"edit is ki.ablate(...), ki.patch(...) or ki.steer(...). Received: edit={edit!r}")
         self.edit = repr(edit)
         self.variants = Variants(runner, output, arranged, site, edit)
         self.units = self.variants.place.units
         self._is_number = output.kind == "raw" and output.shape[-1] == 1
+        self._is_several = output.kind == "multilabel"
         self._labels = None
+        if self._is_number and labels is not None:
+            raise InputError("A regression has no classes: effects are those on its number. Leave labels= out.")
+        if self._is_several and (labels is None or np.ndim(labels) > 1):
+            raise InputError("The outputs of this model are labels that do not exclude each other: labels= names one per "
+                             "example, whose probability counts. "
+                             f"Received: labels={'None' if labels is None else 'several per example'}")  # fmt: skip
         if labels is not None:
             given = paired(range(len(arranged)), labels, ("inputs", "labels"))
             self._labels = class_ids(given, output.class_names, named, "labels")
@@ -230,6 +248,9 @@ class _Asked:
     def _facts(self, found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         targets = np.zeros_like(self._targets) if self._is_number else self._targets
         score = np.take_along_axis(found, targets[None, :, None], -1)[..., 0].mean(1, dtype=np.float64)
+        if self._is_several:
+            said, before = (np.take_along_axis(x, targets[None, :, None], -1)[..., 0] > 0.5 for x in (found, self._whole[None]))
+            return score, (said != before).mean(1), said.mean(1)
         said = found.argmax(-1)
         flips = np.full(len(found), np.nan) if self._is_number else (said != self._said).mean(1)
         return score, flips, (said == targets).mean(1)
@@ -238,18 +259,24 @@ class _Asked:
 def _orders(rankings: Any, units: int) -> dict[str, np.ndarray]:
     """Name -> unit indices, best first."""
     given = rankings if isinstance(rankings, Mapping) else {getattr(rankings, "method", "ranking"): rankings}
-    found = {str(name): np.asarray(getattr(one, "order", one)) for name, one in given.items()}
+    ranked = {str(name): getattr(one, "ranking", one) for name, one in given.items()}
+    found = {name: np.asarray(getattr(one, "order", one)) for name, one in ranked.items()}
     if not found:
         raise InputError("`rankings` has to hold a ranking. Received: none")
+    taken = [name for name in found if name == "random" or f"{name} (bottom)" in found]
+    if taken:
+        raise InputError("The lines of random units and of the bottom of each ranking have names of their own: give a dict "
+                         f"with other names. Received: a ranking called {taken[0]!r}")  # fmt: skip
     for name, order in found.items():
-        fits = order.ndim == 1 and order.dtype.kind in "iu" and len(order) and 0 <= order.min() <= order.max() < units
+        fits: Any = order.ndim == 1 and order.dtype.kind in "iu" and len(order) and 0 <= order.min() <= order.max() < units
         if not fits or len(np.unique(order)) != len(order):
             raise InputError(f"A ranking holds different unit indices from 0 to {units - 1}. Received: {name}={order!r}")
     return found
 
 
 def _sizes(counts: Sequence[int] | None, most: int) -> list[int]:
-    sizes = [round(share * most) for share in _SHARES] if counts is None else [int(k) for k in counts]
+    given = np.array([round(share * most) for share in _SHARES] if counts is None else list(counts))
+    sizes = given.tolist() if given.ndim == 1 and given.dtype.kind in "iu" else []
     if not sizes or min(sizes) < 0 or max(sizes) > most:
         raise InputError(f"`counts` holds numbers of units from 0 to {most}. Received: counts={counts!r}")
     return sorted(set(sizes))

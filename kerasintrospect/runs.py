@@ -104,7 +104,12 @@ class Runner:
         if self.front is None:
             self._find_front(texts)
         found = Encoded(np.array(texts, object), None, texts) if self.front is None else self.front.encode(texts)
-        return by_words(found, texts) if self._is_closed else found
+        return by_words(found, texts) if self._is_closed or self.front is None else found
+
+    @property
+    def knows_tokens(self) -> bool:
+        """Whether what texts are described by are tokens of the model, and no more than their words."""
+        return self.front is not None or self._is_closed
 
     def find_front(self) -> None:
         """Looks for a text front inside the model, which is otherwise done when the first text comes."""
@@ -120,6 +125,8 @@ class Runner:
         strings = [spec.dtype.name for spec in tf.nest.flatten(self.signature())]
         if len(rows) == 1 and rows[0].calls == 1 and rows[0].outputs[0] and strings == ["string"]:
             site = table.resolve(rows[0].path)
+            if self.scan().bypass(site) is not None:  # strings go elsewhere too, so that ids alone are not what the model takes
+                return
             front = fronts.get("text_vectorization")(self.tracer.layers[site.path], None, self.adapter, None)
             front.site, front.read = site, lambda given: self._read_front(site, given)
             self.front, self.tracer.front_site = front, site
@@ -251,7 +258,7 @@ class Runner:
             about = [*(seen.table.spec(site).shape or ()), None, None][1], seen.mirrored(site)
             whole[name] = join(arranged, [(rows, values[name]) for rows, values in parts], name, notes, *about)
         encoded = arranged.encoded
-        rows_ = None if encoded.describe is None else encoded.rows()
+        rows_ = None if encoded.describe is None or not self.knows_tokens else encoded.rows()
         return Activations(whole, arranged.mask, rows_, encoded.texts, tuple(notes))
 
     def summary(self) -> Site:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from .errors import InputError, UnreachedSiteError
+from .errors import InputError, InputTypeError, UnreachedSiteError
 from .sites import Site
 
 __all__ = ["LOCK", "Edit", "Fed", "Taps", "as_edit"]
@@ -207,6 +207,9 @@ def as_edit(value: Any) -> Edit:
     """An edit from what a user gives: a function as it is, a number or an array as what takes the activation's place."""
     if callable(value):
         return value  # type: ignore[no-any-return]
+    if value is None or isinstance(value, (str, bytes)) or (np.ndim(value) and not np.size(value)):
+        raise InputTypeError("An edit is ki.ablate(...), ki.patch(...), ki.steer(...) or a list of them, a function of the "
+                             f"tensor, or a number or an array that takes its place. Received: {value!r}")  # fmt: skip
 
     def put(tensor: Any) -> Any:
         import tensorflow as tf

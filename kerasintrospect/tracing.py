@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .adapters.base import Adapter
-from .errors import InputError, KerasIntrospectError
+from .errors import InputError, KerasIntrospectError, UnsupportedError
 from .inputs import Arranged
 from .jit import Compiled
 from .scan import Scan, layers_of, scan
@@ -124,6 +124,7 @@ class Tracer:
         import tensorflow as tf
 
         def call(leaves: Any, reads: Sequence[Site] = (), edits: Mapping[Site, Edit] | None = None) -> Any:
+            self._check_fed(arranged, [*reads, *(edits or {})])
             inputs, all_edits, skip = self._feed(arranged, leaves, dict(edits or {}))
             with Taps(self.layers, reads, all_edits, skip) as taps:
                 outputs = self.adapter.call(inputs)
@@ -135,6 +136,16 @@ class Tracer:
         traced = tf.function(question, autograph=False, input_signature=specs)
         return Compiled(traced.get_concrete_function(), self._jit)
 
+    def _check_fed(self, arranged: Arranged, sites: Sequence[Site]) -> None:
+        """Raises UnsupportedError for sites in front of the text front: what stands there by now are empty strings."""
+        front = self.front_site
+        if not arranged.on_site or front is None or self._scan is None:
+            return
+        for site in sites:
+            if self._scan.before(site, front):
+                raise UnsupportedError(f"The texts pass '{front}' before the rest of the model runs, when nothing goes through "
+                                       f"'{site}' any more. Choose '{front}' or a site behind it.")  # fmt: skip
+
     def _feed(self, arranged: Arranged, leaves: Any, edits: dict[Site, Edit]) -> Any:
         import tensorflow as tf
 
@@ -143,8 +154,13 @@ class Tracer:
         ids, site = leaves[0], self.front_site
         spec = tf.nest.flatten(self.signature())[0]
         rest = [1 if n is None else n for n in spec.shape.as_list()[1:]]
+        edit = edits.get(site, lambda value: value)
+
+        def fed(_: Any) -> Any:
+            return edit(ids)
+
         blank = tf.fill([tf.shape(ids)[0], *rest], tf.constant("", tf.string))
-        return tf.nest.pack_sequence_as(self.signature(), [blank]), {site: lambda _: ids, **edits}, (site,)
+        return tf.nest.pack_sequence_as(self.signature(), [blank]), {**edits, site: fed}, (site,)
 
 
 

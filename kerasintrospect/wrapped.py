@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .activations import Activations, Predictions
-from .errors import InputError, KerasIntrospectWarning
+from .errors import InputError, InputTypeError, KerasIntrospectWarning
 from .inputs import Arranged
 from .interventions.base import edits_of, explained
 from .outputs import Output, describe_output
@@ -83,12 +83,23 @@ class Wrapped:
             InputError: if weights hold NaN; it names them.
         """
         arranged, output = self._arrange(inputs), self._find_output()
-        changes = edits_of(self._runner, arranged, {self._site(site): value for site, value in (edits or {}).items()})
+        changes = edits_of(self._runner, arranged, self._placed(edits or {}))
         with explained(changes):
             scores = self._runner.outputs(arranged, output.predict, changes)
         if not np.isfinite(scores).all():
             self._explain_nan(scores)
         return Predictions(scores, output.kind, output.class_names, arranged.encoded.texts)
+
+    def _placed(self, edits: Mapping[str, Any]) -> dict[Site, Any]:
+        if not isinstance(edits, Mapping):
+            raise InputTypeError(f"edits is a dict of site -> edit. Received: an object of type {type(edits).__name__}")
+        placed: dict[Site, Any] = {}
+        for name, value in edits.items():
+            site = self._site(name)
+            if site in placed:
+                raise InputError(f"Edits of one site come as a list, in order. Received: '{site}' twice, as {list(edits)}")
+            placed[site] = value
+        return placed
 
     def truncate(self, site: str) -> Any:
         """The model up to a site, as a model of its own family; the weights are shared.

@@ -135,3 +135,49 @@ def test_a_regression_has_effects_and_no_flips() -> None:
     hidden, weights = lens.activations(x, "hidden")["hidden"], model.layers[-1].get_weights()[0][:, 0]
     np.testing.assert_allclose(found.drop, (hidden * weights).mean(0), atol=1e-5)
     assert np.isnan(found.flips).all()
+
+
+def test_lines_of_a_curve_have_names_of_their_own(lens: Any) -> None:
+    texts = tiny.train()[0][:8]
+    for taken in ("random", "a"):
+        with pytest.raises(ki.InputError, match=f"names of their own.*Received: a ranking called '{taken}'"):
+            lens.ablation_curve(texts, "embedding", {taken: [0, 1], "a (bottom)": [1, 0]})
+    with pytest.raises(ki.InputError, match=r"changes the units \[0, 1\] only. Received: a ranking 'r' with \[2\] too"):
+        lens.ablation_curve(texts, "embedding", {"r": [2, 0]}, edit=ki.ablate([0, 1]))
+    with pytest.raises(ki.InputError, match="numbers of units"):
+        lens.ablation_curve(texts, "embedding", [0, 1], counts=[0.5, 1])
+    effects = lens.neuron_effects(texts, "embedding")
+    by_effects = lens.ablation_curve(texts, "embedding", {"r": effects}).score["r"]  # what has a ranking stands for it
+    np.testing.assert_array_equal(by_effects, lens.ablation_curve(texts, "embedding", {"r": effects.ranking}).score["r"])
+
+
+def test_what_is_no_edit_is_named(lens: Any) -> None:
+    texts = tiny.train()[0][:8]
+    with pytest.raises(ki.InputTypeError, match="edit is ki.ablate.*Received: edit='mean'"):
+        lens.neuron_effects(texts, "embedding", edit="mean")
+    with pytest.raises(ki.InputError, match="greedy is a number of units"):
+        lens.neuron_effects(texts, "embedding", greedy="3")
+
+
+@pytest.mark.parametrize("family", ["keras", "tf_keras"])
+def test_of_independent_labels_the_named_one_counts(family: str) -> None:
+    keras = importlib.import_module(family)
+    keras.utils.set_random_seed(5)
+    x = keras.Input((4,))
+    hidden = keras.layers.Dense(3, activation="tanh", name="hidden")(x)
+    model = keras.Model(x, keras.layers.Dense(3, activation="sigmoid", kernel_initializer="random_normal")(hidden))
+    model.layers[-1].set_weights([w * 60 for w in model.layers[-1].get_weights()])
+    lens, given = ki.wrap(model, class_names=["a", "b", "c"]), np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    for labels in (None, np.ones((40, 3), int)):
+        with pytest.raises(ki.InputError, match="labels that do not exclude each other"):
+            lens.neuron_effects(given, "hidden", labels)
+    ids = np.arange(40) % 3
+    found, plain = lens.neuron_effects(given, "hidden", ids), lens.predict(given).scores
+    for unit in range(3):
+        changed = lens.predict(given, edits={"hidden": ki.ablate([unit])}).scores
+        own, other = plain[np.arange(40), ids], changed[np.arange(40), ids]
+        assert found.drop[unit] == pytest.approx(float((own - other).mean()), abs=1e-6)
+        assert found.flips[unit] == pytest.approx(float(((own > 0.5) != (other > 0.5)).mean()))
+    assert found.flips.max() > 0
+    curve, said = lens.ablation_curve(given, "hidden", [0, 1, 2], ids, counts=[0]), plain[np.arange(40), ids] > 0.5
+    assert curve.accuracy is not None and curve.accuracy["ranking"][0] == pytest.approx(said.mean())

@@ -194,7 +194,8 @@ def _record(job: Any, method: str, deltas: np.ndarray | None) -> Attributions:
     rows, texts = job.rows(mask), job.arranged.encoded.texts
     targets = [job.target_of(i) for i in range(len(scores))]
     own = job.arranged.encoded.rows() or []
-    if any(row is given and row.tokens and not row.placed for row, given in zip(rows, own, strict=False)):
+    nobody_knows = texts is not None and not (job.runner.knows_tokens or job.by_text)
+    if nobody_knows or any(row is given and row.tokens and not row.placed for row, given in zip(rows, own, strict=False)):
         warnings.warn("It is not known where the tokens stand in the texts, so words() gives the positions of the model. A "
                       "tokenizer= of wrap says it: a function from a text to as many tokens as the model sees, or to their "
                       "(start, end) characters.", KerasIntrospectWarning, stacklevel=4)  # fmt: skip

@@ -55,6 +55,7 @@ class Job:
         self._target: Any = target if callable(target) else output.targets(target, len(arranged), self.predicted)
         check_positions(self._target, arranged, output.shape)
         self._blocks = Blocks(len(arranged), arranged.width)
+        self.by_text = False  # whether scores stand on what texts are described by: tokens, or words where nobody knows them
         self._trim = True
 
     # The explained number
@@ -277,13 +278,14 @@ class Job:
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """(scores, mask), the blocks side by side; of a text whose tokens are looked up in several tables, their sum."""
         blocks = list(self._blocks.values())
-        if self.arranged.encoded.describe is not None and all(np.array_equal(mask, blocks[0][1]) for _, mask in blocks):
+        described = self.arranged.encoded.describe is not None and (self.runner.knows_tokens or self.by_text)
+        if described and all(np.array_equal(mask, blocks[0][1]) for _, mask in blocks):
             return np.sum([scores for scores, _ in blocks], 0), blocks[0][1]
         return np.concatenate([b[0] for b in blocks], 1), np.concatenate([b[1] for b in blocks], 1)
 
     def rows(self, mask: np.ndarray) -> list[TokenRow]:
         """The tokens of every example, one per kept column."""
-        described = self.arranged.encoded.rows()
+        described = self.arranged.encoded.rows() if self.runner.knows_tokens or self.by_text else None
         if described is not None and all(len(r.tokens) == m.sum() for r, m in zip(described, mask, strict=True)):
             return described
         return unnamed(mask, [f"{i}" for i in range(mask.shape[1])])

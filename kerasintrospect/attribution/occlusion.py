@@ -55,7 +55,7 @@ def _mean(count: int, slices: Sequence[slice], drops: np.ndarray) -> np.ndarray:
 
 
 def _texts(job: Job, window: int, stride: int) -> None:
-    texts, mask = list(job.arranged.encoded.texts or ()), job.arranged.mask
+    texts, mask, job.by_text = list(job.arranged.encoded.texts or ()), job.arranged.mask, True
     places = [words(text) for text in texts]
     cuts = [_windows(len(spans), window, stride) for spans in places]
     jobs = [(i, replaced(texts[i], places[i][part][0][0], places[i][part][-1][1], job.replacement()))

@@ -11,6 +11,7 @@ examples; see `place.Place` for what it may ask. Conventions for all members:
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -122,6 +123,9 @@ def _made(
 ) -> Intervention:
     if name not in standard and name not in intervention_methods():
         raise InputError(f"{called} is one of {', '.join(map(repr, standard))}. Received: {called}={name!r}")
+    known = list(inspect.signature(registry.get(name)).parameters)[1:]
+    if unknown := sorted(set(options) - set(known)):
+        raise InputError(f"{name!r} has the options {', '.join(known) or 'none'}. Received: {', '.join(unknown)}")
     return Intervention(name, Selection.of(units, words, tokens, positions), options)
 
 
@@ -195,7 +199,12 @@ def explained(changes: Mapping[Site, Edit | Fed]) -> Iterator[None]:
 def _edit(runner: Runner, arranged: Arranged, site: Site, value: Any) -> Edit | Fed:
     several = list(value) if isinstance(value, (list, tuple)) else [value]
     if not several or not any(isinstance(one, Intervention) for one in several):
-        return as_edit(value)
+        edit, wanted = as_edit(value), runner.scan().table.spec(site).shape or ()
+        given = () if callable(value) else np.shape(value)
+        pairs = zip(given[::-1], wanted[::-1], strict=False)
+        if len(given) > len(wanted) or any(n not in (1, m) and m is not None for n, m in pairs):
+            raise InputError(f"An array is broadcast to the activation: '{site}' has shape {wanted}. Received: shape {given}")
+        return edit
     if not all(isinstance(one, Intervention) for one in several):
         raise InputTypeError(f"A list of edits holds interventions only. Received: {several!r} at '{site}'")
     steps = []

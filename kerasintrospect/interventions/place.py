@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -56,6 +56,10 @@ class Selection:
         """What was chosen, without what was not."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
+    def where(self) -> dict[str, Any]:
+        """How positions were chosen."""
+        return {name: value for name, value in self.said().items() if name != "units"}
+
     @property
     def is_everywhere(self) -> bool:
         """Whether every position is chosen."""
@@ -90,6 +94,7 @@ class Place:
     def __init__(self, runner: Runner, arranged: Arranged, site: Site, selection: Selection) -> None:
         self.runner, self.arranged, self.site, self.selection = runner, arranged, site, selection
         spec = runner.scan().table.spec(site)
+        self.dtype = spec.dtype
         self._shape = spec.shape or ()
         if len(self._shape) not in (2, 3) or self._shape[-1] is None or not spec.dtype.startswith(("float", "bfloat")):
             raise UnsupportedError(
@@ -100,7 +105,7 @@ class Place:
         self.has_positions = len(self._shape) == 3
         self.has_tokens = self.has_positions and arranged.mask is not None and self._shape[1] in (None, arranged.width)
         if not selection.is_everywhere and not self.has_tokens:
-            raise InputError(f"'{site}' has no vector per token, so {sorted(selection.said())} cannot be chosen there. "
+            raise InputError(f"'{site}' has no vector per token, so {sorted(selection.where())} cannot be chosen there. "
                              "See lens.sites().")  # fmt: skip
         if not selection.is_everywhere:
             self._check_reach()
@@ -108,9 +113,16 @@ class Place:
     def _check_reach(self) -> None:
         """Says which examples stay as they are, because nothing in them was chosen."""
         missed = np.flatnonzero(~self._all_tokens.any(1))
-        said = {name: value for name, value in self.selection.said().items() if name != "units"}
+        said = self.selection.where()
         if len(missed) == len(self.arranged):
-            raise InputError(f"None of the texts has a position that fits {said} in what the model sees of it.")
+            hint = " Tokens are named as lens.activations(...).tokens shows them." if "tokens" in said else ""
+            raise InputError(f"None of the texts has a position that fits {said} in what the model sees of it.{hint}")
+        several = {name: several for name, several in said.items() if name != "positions" and len(several) > 1}
+        lost = [one for name, given in several.items() for one in given
+                if not self._tokens_of(self.arranged, replace(self.selection, **{name: (one,)})).any()]  # fmt: skip
+        if lost:
+            warnings.warn(f"No example has a position that fits {lost} in what the model sees of it.",
+                          KerasIntrospectWarning, stacklevel=2)  # fmt: skip
         if len(missed):
             texts = self.arranged.encoded.texts
             shown = "" if texts is None else f", {texts[missed[0]]!r}"
@@ -134,14 +146,19 @@ class Place:
             )
 
     @cached_property
-    def chosen(self) -> np.ndarray:
-        """The chosen unit indices."""
+    def asked(self) -> np.ndarray:
+        """The chosen unit indices, in the order in which the user gave them."""
         if self.selection.units is None:
             return np.arange(self.units)
         found = np.array(self.selection.units, int)
         if found.size and not -self.units <= found.min() <= found.max() < self.units:
             raise InputError(f"'{self.site}' has the units 0 to {self.units - 1}. Received: units={found.tolist()}")
-        return np.unique(found % self.units)
+        return found % self.units
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """The chosen unit indices, ascending."""
+        return np.unique(self.asked)
 
     @cached_property
     def _all_tokens(self) -> np.ndarray:
@@ -154,7 +171,7 @@ class Place:
         if not self.has_tokens or mask is None:
             return np.ones((len(rows), 1), bool)
         if self.selection.is_everywhere:
-            return mask
+            return mask if self.runner.trims(self.arranged) else np.ones_like(mask)
         found = np.zeros_like(mask)
         found[mask] = self._all_tokens[rows][self._full_mask[rows]]
         return found
@@ -167,7 +184,7 @@ class Place:
         """(n, width) bool: the positions that a selection chooses among those that are no padding."""
         mask = np.asarray(arranged.mask)
         if selection.is_everywhere:
-            return mask
+            return mask if self.runner.trims(arranged) else np.ones_like(mask)
         rows, texts, found = arranged.encoded.rows(), arranged.encoded.texts, np.zeros_like(mask)
         for i, own in enumerate(mask):
             row = None if rows is None else rows[i]
@@ -177,11 +194,19 @@ class Place:
         return found
 
     def vectors(self, inputs: Any) -> np.ndarray:
-        """(n, units) float32: the activations of texts at the site; every token's, where it has one per token."""
+        """(n, units) float32: the activations of texts at the site; every token's, where it has one per token.
+
+        Raises:
+            InputError: If there is none, or one is not finite.
+        """
         found, arranged = self.activations(inputs)
         values = found[str(self.site)]
         if self.has_positions:
             values = values[arranged.mask] if self.has_tokens else values.reshape(-1, self.units)
+        if not len(values):
+            raise InputError(f"`reference` holds no token that the model sees at '{self.site}'.")
+        if not np.isfinite(values[:, self.chosen]).all():
+            raise InputError(f"The activations of the reference at '{self.site}' are not finite: NaN or infinity has no mean.")
         return np.asarray(values, np.float32)
 
     def activations(self, inputs: Any) -> tuple[Activations, Arranged]:

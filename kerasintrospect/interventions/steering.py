@@ -16,13 +16,16 @@ def steer(place: Place, factor: float | None = None, value: Any = None, add: Any
     """x = factor * x, x = value, or x = x + add."""
     given = next(x for x in (factor, value, add) if x is not None)
     try:
-        numbers = np.asarray(given, np.float32)
-        np.broadcast_to(numbers, len(place.chosen))
+        numbers = np.broadcast_to(np.asarray(given, np.float64), len(place.asked))
     except (TypeError, ValueError) as error:
         kind = InputTypeError if isinstance(error, TypeError) else InputError
-        raise kind(f"A unit is steered by a number, or by one for each of the {len(place.chosen)} chosen units. "
+        raise kind(f"A unit is steered by a number, or by one for each of the {len(place.asked)} chosen units. "
                    f"Received: {given!r}") from error  # fmt: skip
-    if not np.isfinite(numbers).all():
-        raise InputError(f"A unit is steered by finite numbers. Received: {given!r}")
+    if np.ndim(given) and len(place.chosen) < len(place.asked):
+        raise InputError(f"A unit is steered by one number. Received: {given!r} for units={place.asked.tolist()}")
+    most = np.finfo(place.dtype).max if place.dtype in ("float16", "float64") else np.finfo(np.float32).max
+    if not (np.abs(numbers) <= most).all():
+        raise InputError(f"A unit is steered by finite numbers that {place.dtype} holds. Received: {given!r}")
+    numbers = numbers[np.unique(place.asked, return_index=True)[1]].astype(np.float32)  # in the order of `place.chosen`
     scale, shift = (numbers, 0.0) if factor is not None else (float(add is not None), numbers)
     return lambda rows, where: (scale, shift)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -94,13 +95,24 @@ BAD = [
     (lambda: ki.patch("love"), "as many positions on both sides"),
     (lambda: ki.patch(["love", "hate"]), "one text, or one per input"),
     (lambda: [ki.ablate([0]), 3.0], "holds interventions only"),
+    (lambda: ki.steer([0, 0], value=[1, 2]), "A unit is steered by one number. Received: [1, 2] for units=[0, 0]"),
+    (lambda: ki.steer([0], value=1e39), "finite numbers that float32 holds"),
+    (lambda: ki.ablate([0], how="mean", reference=[""]), "`reference` holds no token"),
+    (lambda: ki.ablate([0], refernce=TEXTS), "'zero' has the options none. Received: refernce"),
+    (lambda: ki.ablate([0], how="mean", seed=3), "'mean' has the options reference. Received: seed"),
+    (lambda: ki.ablate(tokens="Love"), "Tokens are named as lens.activations(...).tokens shows them"),
+    (lambda: "zero", "An edit is ki.ablate(...)"), (lambda: None, "An edit is ki.ablate(...)"),
+    (lambda: [], "An edit is ki.ablate(...)"),
+    (lambda: np.zeros(3), "broadcast to the activation: 'embedding' has shape (None, 12, 4). Received: shape (3,)"),
 ]
 
 
 @pytest.mark.parametrize(("make", "message"), BAD, ids=[message for _, message in BAD])
 def test_bad_input(lens: Any, make: Any, message: str) -> None:
     with pytest.raises((ki.InputError, ki.InputTypeError)) as caught:
-        lens.predict(TEXTS, edits={"embedding": make()})
+        with warnings.catch_warnings():  # of the embedding of an empty reference
+            warnings.filterwarnings("ignore", ".*hold no token")
+            lens.predict(TEXTS, edits={"embedding": make()})
     assert message in str(caught.value)
 
 
@@ -109,6 +121,18 @@ def test_words_need_tokens(lens: Any) -> None:
         lens.predict(TEXTS, edits={"classes": ki.ablate(words="the")})
     with pytest.raises(ki.UnsupportedError, match="An intervention changes units"):
         lens.predict(TEXTS, edits={":in": ki.ablate()})
+
+
+def test_words_that_occur_nowhere_are_named_beside_others(lens: Any) -> None:
+    with pytest.warns(ki.KerasIntrospectWarning, match=r"No example has a position that fits \['zebra'\]"):
+        lens.predict(TEXTS[:1], edits={"embedding": ki.ablate([0], words=["love", "zebra"])})
+
+
+def test_a_site_is_named_once_and_edits_are_a_dict(lens: Any) -> None:
+    with pytest.raises(ki.InputError, match="Edits of one site come as a list.*'embedding' twice"):
+        lens.predict(TEXTS, edits={"embedding": ki.ablate([1]), "embedding:out": ki.steer([0], value=4.0)})
+    with pytest.raises(ki.InputTypeError, match="edits is a dict of site -> edit"):
+        lens.predict(TEXTS, edits=[ki.ablate([0])])
 
 
 def test_a_function_and_a_number_are_edits_as_before(lens: Any) -> None:
@@ -141,3 +165,17 @@ def test_positions_that_are_no_tokens_are_named(family: str, stride: int) -> Non
     with pytest.raises(ki.UnsupportedError, match=said):
         lens.neuron_effects(given, "conv")
     lens.predict(given, edits={"conv": lambda x: x * 0})
+
+
+@pytest.mark.parametrize("family", ["keras", "tf_keras"])
+def test_a_model_that_reads_its_padding_is_changed_there_too(family: str) -> None:
+    keras = pytest.importorskip(family)
+    keras.utils.set_random_seed(0)
+    ids = keras.Input((6,), dtype="int32")
+    x = keras.layers.Dense(4, activation="relu", bias_initializer="ones", name="hidden")(keras.layers.Embedding(12, 4)(ids))
+    pooled = keras.layers.GlobalAveragePooling1D()(x)
+    lens, given = ki.wrap(keras.Model(ids, keras.layers.Dense(3, activation="softmax")(pooled))), np.array([[1, 2, 0, 0, 0, 0]])
+    assert (lens.predict(given).scores != 1 / 3).any()
+    np.testing.assert_allclose(lens.predict(given, edits={"hidden": ki.ablate()}).scores, np.full((1, 3), 1 / 3), atol=1e-6)
+    curve = lens.ablation_curve(given, "hidden", [0, 1, 2, 3])
+    assert curve.score["ranking"][-1] == pytest.approx(1 / 3, abs=1e-6)

@@ -75,8 +75,10 @@ def test_patch_at_a_site_without_positions(lens: Any) -> None:
     ({"factor": -2.0}, lambda v: [-2 * v[0], v[1], v[2], -2 * v[3]]), ({"value": [0.5, 1]}, lambda v: [0.5, v[1], v[2], 1]),
     ({"add": [0.5, -1]}, lambda v: [v[0] + 0.5, v[1], v[2], v[3] - 1]),
 ])  # fmt: skip
-def test_steer(lens: Any, how: dict[str, Any], vector: Any) -> None:
-    after, _ = read(lens, TEXTS, ki.steer([0, 3], tokens=["phone", "love"], **how))
+@pytest.mark.parametrize("units", [[0, 3], [3, 0], [-1, 0]])
+def test_steer(lens: Any, how: dict[str, Any], vector: Any, units: list[int]) -> None:
+    given = {name: x[::-1] if isinstance(x, list) and units[1] == 0 else x for name, x in how.items()}
+    after, _ = read(lens, TEXTS, ki.steer(units, tokens=["phone", "love"], **given))
     np.testing.assert_allclose(after[1, 2], vector(meaning("phone")[0]), atol=1e-6)
     np.testing.assert_allclose(after[0, 0], vector(meaning("love")[0]), atol=1e-6)
     np.testing.assert_allclose(after[0, 1], meaning("the")[0], atol=1e-6)
