@@ -103,7 +103,10 @@ class Place:
             )
         self.units = int(self._shape[-1])
         self.has_positions = len(self._shape) == 3
-        self.has_tokens = self.has_positions and arranged.mask is not None and self._shape[1] in (None, arranged.width)
+        per_token = self.has_positions and arranged.mask is not None and self._shape[1] in (None, arranged.width)
+        self.has_tokens = per_token and runner.scan().in_order(site)
+        if per_token and not selection.is_everywhere:
+            runner.scan().check_order(site)
         if not selection.is_everywhere and not self.has_tokens:
             raise InputError(f"'{site}' has no vector per token, so {sorted(selection.where())} cannot be chosen there. "
                              "See lens.sites().")  # fmt: skip

@@ -179,3 +179,19 @@ def test_a_model_that_reads_its_padding_is_changed_there_too(family: str) -> Non
     np.testing.assert_allclose(lens.predict(given, edits={"hidden": ki.ablate()}).scores, np.full((1, 3), 1 / 3), atol=1e-6)
     curve = lens.ablation_curve(given, "hidden", [0, 1, 2, 3])
     assert curve.score["ranking"][-1] == pytest.approx(1 / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("family", ["keras", "tf_keras"])
+def test_positions_in_reverse_order_are_changed_together_and_not_chosen(family: str) -> None:
+    keras = pytest.importorskip(family)
+    keras.utils.set_random_seed(0)
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(12, 4, mask_zero=True, name="embedding")(ids)
+    back = keras.layers.LSTM(3, go_backwards=True, return_sequences=True, name="back")(x)
+    out = keras.layers.Dense(2, activation="softmax")(keras.layers.LSTM(3, name="last")(back))
+    model, given = keras.Model(ids, out), np.array([[1, 2, 3, 4, 5, 6, 7, 8]])
+    lens = ki.wrap(model)
+    with pytest.raises(ki.UnsupportedError, match="'back' stand in reverse order"):
+        lens.predict(given, edits={"back": ki.ablate(positions=0)})
+    zeros = model.layers[-1](model.get_layer("last")(np.zeros((1, 8, 3), np.float32)))
+    np.testing.assert_allclose(lens.predict(given, edits={"back": ki.ablate()}).scores, zeros, atol=1e-6)
