@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,8 +23,9 @@ from .errors import InputError, InputTypeError, KerasIntrospectError
 from .vectors import widened
 
 __all__ = [
-    "check_files", "decoded", "encoded", "facts_of_files", "locked", "opened", "point", "readable", "rewound", "row_numbers",
-    "scan", "short", "vectors_of",
+    "Damaged", "check_files", "checks_of", "crc_of", "decoded", "encoded", "facts_of_files", "fits", "float_type",
+    "locked", "opened", "plain", "point", "read_column", "read_vectors", "readable", "rewound", "row_numbers", "scan", "short",
+    "vectors_of",
 ]  # fmt: skip
 
 _SMALL = 2**20  # bytes of a file that is read whole whenever it is opened
@@ -56,18 +58,26 @@ def facts_of_files(data: Path, known: Mapping[str, list[int]], paths: Iterable[P
     return {name: known.get(name) or [path.stat().st_size, _crc(path)] for name, path in names.items()}
 
 
+class Damaged(ValueError):
+    """What was whole once is not what it was."""
+
+
 def check_files(data: Path, files: Mapping[str, list[int]], every_byte: bool) -> None:
-    """Raises OSError or ValueError, if a file is not as it was; of large ones the size counts, unless `every_byte`."""
+    """Raises OSError or Damaged, if a file is not as it was; of large ones the size counts, unless `every_byte`."""
     for name, (size, crc) in files.items():
         path = data / name
-        if path.stat().st_size != size or ((every_byte or size <= _SMALL) and _crc(path) != crc):
-            raise ValueError(f"{name} is damaged")
+        if not path.exists():
+            raise Damaged(f"without {name}")
+        if path.stat().st_size != size:
+            raise Damaged(f"{name} of {path.stat().st_size} bytes, not {size}")
+        if (every_byte or size <= _SMALL) and _crc(path) != crc:
+            raise Damaged(f"other bytes in {name}")
 
 
 def _crc(path: Path) -> int:
     crc = 0
     with path.open("rb") as file:
-        while part := file.read(_SMALL):
+        while part := file.read(2**20):
             crc = zlib.crc32(part, crc)
     return crc
 
@@ -93,8 +103,10 @@ def readable(folder: str | os.PathLike[str], required: str) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Lance's, of a damaged file
             raise
-        received = f"Received: path={os.fspath(folder)!r} ({type(error).__name__}: {short(str(error))})."
-        raise InputError(f"`path` has to name {required}. {received}") from error
+        why = f"{type(error).__name__}: {short(str(error))}"
+        if isinstance(error, Damaged):
+            why = f"damaged, {error}: bring it back from a copy, or make it again"
+        raise InputError(f"`path` has to name {required}. Received: path={os.fspath(folder)!r} ({why}).") from error
 
 
 # The dataset
@@ -131,32 +143,100 @@ def encoded(texts: Iterable[str | None]) -> Any:
 
 def decoded(values: Any) -> list[str]:
     """The way back; nothing is the empty text."""
-    return [(value or b"").decode("utf-8", "surrogatepass") for value in values.to_pylist()]
+    plain_values = values if isinstance(values, list) else values.to_pylist()
+    return [(value or b"").decode("utf-8", "surrogatepass") for value in plain_values]
 
 
-def row_numbers(rows: npt.ArrayLike, n: int) -> npt.NDArray[np.int64]:
-    """Row numbers of row numbers or a mask, checked against n rows."""
+def plain(column: Any) -> Any:
+    """A column of Arrow's as an array, or as a list of bytes and None."""
+    import pyarrow as pa
+
+    return column.to_pylist() if pa.types.is_binary(column.type) else np.asarray(column.to_numpy())
+
+
+def crc_of(values: Any, before: int = 0) -> int:
+    """The CRC of a column of numbers, or of bytes and None; that of its parts one after another is that of the whole."""
+    if isinstance(values, np.ndarray):
+        return zlib.crc32(np.ascontiguousarray(values).data, before)
+    return zlib.crc32(b"".join(part for value in values for part in (value or b"", b"\0")), before)
+
+
+def row_numbers(rows: npt.ArrayLike | slice, n: int) -> npt.NDArray[np.int64]:
+    """Row numbers of row numbers, a mask or a slice, checked against n rows."""
+    if isinstance(rows, slice):
+        return np.arange(n)[rows]
     given = np.asarray(rows)
     if given.dtype == bool and given.shape == (n,):
         return np.flatnonzero(given)
     if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
         raise InputTypeError(f"`rows` holds row numbers, or a mask of shape ({n},). "
-                             f"Received: {given.dtype} of shape {given.shape}.")  # fmt: skip
+                             f"Received: {given.dtype} of shape {given.shape}, rows={short(repr(rows))}.")  # fmt: skip
     if given.size and not 0 <= given.min() <= given.max() < n:
         raise InputError(f"The rows are 0 to {n - 1}. Received: {given.min()} to {given.max()}.")
     return given.astype(np.int64)
 
 
-def vectors_of(parts: Sequence[Any], units: int, dtype: str) -> npt.NDArray[Any]:
-    """The vectors of Arrow's chunks in one array."""
-    whole = np.empty((sum(map(len, parts)), units), dtype)
-    start = 0
-    for part in parts:
+def checks_of(vectors: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """(n,) the sum of each row's bits in words: another byte is another sum, and it costs no more than reading them once."""
+    word = np.uint16 if vectors.shape[1] * vectors.itemsize % 4 else np.uint32
+    found: npt.NDArray[np.uint32] = np.add.reduce(np.ascontiguousarray(vectors).view(word), axis=1, dtype=np.uint32)
+    return found
+
+
+def vectors_of(table: Any, columns: Sequence[str], units: int, dtype: str) -> npt.NDArray[Any]:
+    """The vectors of a table in one array. Raises Damaged, if a row does not give its check.
+
+    Args:
+        table: Arrow's, or a batch.
+        columns: That of the vectors, and that of their checks.
+        units: Numbers of a vector.
+        dtype: What to make of them.
+    """
+    column, checks = table.column(columns[0]), table.column(columns[1]).to_numpy()
+    whole, start = np.empty((len(column), units), dtype), 0
+    for part in getattr(column, "chunks", [column]):
         values = part.flatten().to_numpy(zero_copy_only=True).reshape(-1, units)
-        into = whole[start : start + len(values)]
+        end = start + len(values)
+        if not np.array_equal(checks_of(values), checks[start:end]):
+            raise Damaged("other vectors than were written")
         if values.dtype == np.float16 and whole.dtype == np.float32:
-            widened(values, out=into)
+            widened(values, out=whole[start:end])
         else:
-            into[...] = values
-        start += len(values)
+            whole[start:end] = values
+        start = end
     return whole
+
+
+def read_vectors(dataset: Any, columns: list[str], units: int, dtype: str, rows: Any = None) -> npt.NDArray[Any]:
+    """As `vectors_of`, of all rows or of some numbers."""
+    table = dataset.to_table(columns=columns) if rows is None else dataset.take(rows.tolist(), columns=columns)
+    return vectors_of(table, columns, units, dtype)
+
+
+def read_column(dataset: Any, name: str, crc: int) -> Any:
+    """A column as an array, or as a list of bytes and None. Raises Damaged, if it is not of this CRC."""
+    values = plain(dataset.to_table(columns=[name]).column(name))
+    if crc_of(values) != crc:
+        raise Damaged(f"another {name} than was written")
+    return values
+
+
+def float_type(asked: Any, stored: str) -> str:
+    """The dtype in which vectors are given: never one that holds less than what is on disk."""
+    known = {stored, "float32", "float64"}
+    try:
+        name = stored if asked is None else np.dtype(asked).name
+    except TypeError:
+        name = ""
+    if name not in known:
+        raise InputError(f"`dtype` is one of {', '.join(map(repr, sorted(known)))}, or None for what is on disk. "
+                         f"Received: dtype={short(asked)}.")  # fmt: skip
+    return name
+
+
+def fits(text: Any) -> Any:
+    """Whether a text is that, one of those, or has what a compiled pattern looks for."""
+    if isinstance(text, re.Pattern):
+        return lambda one: text.search(one) is not None
+    several = {text} if isinstance(text, str) else set(text)
+    return several.__contains__

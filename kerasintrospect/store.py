@@ -7,7 +7,6 @@ holds, and is replaced in one step, so that an export that was killed goes on be
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import datasets
-from .errors import InputError, KerasIntrospectWarning, StaleIndexError
+from .errors import InputError, KerasIntrospectWarning, SiteError, StaleIndexError, UnsupportedError
 from .projector import write_projector
 from .statistics import Gram, Statistics
 from .storing import Facts, read_facts, read_statistics
@@ -65,25 +64,22 @@ class ActivationStore:
 
     # Vectors
 
-    def read(self, site: str, rows: npt.ArrayLike | None = None, dtype: str | None = "float32") -> Array:
-        """The activations at a site.
+    def read(self, site: str, rows: npt.ArrayLike | slice | None = None, dtype: str | None = "float32") -> Array:
+        """The activations at a site; bytes that are not those that were written are an error.
 
         Args:
             site: The address.
-            rows: Row numbers in any order, or a mask; None is all rows.
-            dtype: `"float32"`; None keeps what is on disk.
+            rows: Row numbers in any order, a mask or a slice; None is all rows.
+            dtype: `"float32"` or `"float64"`; None keeps what is on disk.
 
         Returns:
             (n, units).
         """
-        column, units = self._column(site)
+        columns, units = self._columns(site)
+        kind = datasets.float_type(dtype, self.dtype)
+        numbers = None if rows is None else datasets.row_numbers(rows, len(self))
         with self._readable():
-            if rows is None:
-                table = self._dataset.to_table(columns=[column])
-            else:
-                table = self._dataset.take(datasets.row_numbers(rows, len(self)).tolist(), columns=[column])
-            parts = table.column(column).chunks
-            return datasets.vectors_of(parts, units, self.dtype if dtype is None else dtype)
+            return datasets.read_vectors(self._dataset, columns, units, kind, numbers)
 
     def stream(self, sites: str | Sequence[str], batch_size: int | None = None) -> Iterator[Any]:
         """The rows in their order, some at a time.
@@ -96,15 +92,14 @@ class ActivationStore:
             (n, units) float32: an array for one address, {address: array} for several.
         """
         names = [sites] if isinstance(sites, str) else list(sites)
-        columns = [self._column(name) for name in names]
+        columns = [self._columns(name) for name in names]
         step = batch_size or max(1, _BATCH // sum(units for _, units in columns))
         if step < 1:
             raise InputError(f"`batch_size` is at least 1. Received: batch_size={batch_size}.")
         with self._readable():
-            for batch in datasets.scan(self._dataset, [*dict(columns)], step):
-                found = {name: datasets.vectors_of([batch.column(column)], units, "float32")
-                         for name, (column, units) in zip(names, columns, strict=True)}  # fmt: skip
-                yield found[sites] if isinstance(sites, str) else found
+            for batch in datasets.scan(self._dataset, [*{one: 0 for pair, _ in columns for one in pair}], step):
+                vectors = [datasets.vectors_of(batch, pair, units, "float32") for pair, units in columns]
+                yield vectors[0] if isinstance(sites, str) else dict(zip(names, vectors, strict=True))
 
     def statistics(self, site: str) -> Statistics:
         """Sums of all rows and of each label, as they were taken during the export; of many labels by a pass over the site."""
@@ -123,6 +118,15 @@ class ActivationStore:
         for values in self.stream(site):
             found.add(values)
         return found
+
+    def check(self) -> None:
+        """Reads every byte of every file. Opening a store compares the sizes of large files only.
+
+        Raises:
+            InputError: if a file is not what was written; it names the file.
+        """
+        with self._readable():
+            datasets.check_files(self.path, read_facts(self.path).files, every_byte=True)
 
     # What is known of the rows
 
@@ -187,7 +191,7 @@ class ActivationStore:
         if text is not None:
             if self.texts is None:
                 raise InputError("The store was made of arrays, and holds no texts.")
-            keep &= np.fromiter(map(_fits(text), self.texts), bool, len(self))
+            keep &= np.fromiter(map(datasets.fits(text), self.texts), bool, len(self))
         if document is not None:
             keep &= np.isin(self.documents, document)
         return np.flatnonzero(keep)
@@ -231,19 +235,20 @@ class ActivationStore:
             raise InputError(f"The store holds the sites {', '.join(self.sites)}. Received: site={site!r}.")
         return self.sites.index(site)
 
-    def _column(self, site: str) -> tuple[str, int]:
+    def _columns(self, site: str) -> tuple[list[str], int]:
+        """Those of the vectors and of their checks, and the units."""
         number = self._number(site)
-        return f"s{number}", self._facts.units[number]
+        return [f"s{number}", f"k{number}"], self._facts.units[number]
 
     def _known(self, name: str) -> Array:
         with self._readable():
-            return np.asarray(self._dataset.to_table(columns=[name]).column(name).to_numpy())
+            return np.asarray(datasets.read_column(self._dataset, name, self._facts.checks[name]))
 
     def _strings(self, name: str) -> list[str] | None:
         if name not in self._dataset.schema.names:
             return None
         with self._readable():
-            return datasets.decoded(self._dataset.to_table(columns=[name]).column(name))
+            return datasets.decoded(datasets.read_column(self._dataset, name, self._facts.checks[name]))
 
     def _wanted(self, label: Any) -> list[int]:
         several = [label] if isinstance(label, (str, bytes)) or not isinstance(label, Iterable) else list(label)
@@ -258,6 +263,9 @@ class ActivationStore:
 
 def load_store(path: str | os.PathLike[str], lens: Any = None) -> ActivationStore:
     """Opens a store.
+
+    Opening reads the small files and compares the sizes of the large ones, so that it takes no longer for many rows. Whatever
+    is read later is checked then: another byte in it is an error, never another number. `store.check()` reads all files.
 
     Args:
         path: The folder.
@@ -276,7 +284,7 @@ def load_store(path: str | os.PathLike[str], lens: Any = None) -> ActivationStor
             raise ValueError("the rows are not those that store.json tells of")
         sums = read_statistics(folder, facts)  # now: an export that goes on replaces them
     store = ActivationStore(folder, facts, dataset, sums)
-    if lens is not None and lens.fingerprint(store.sites[0], store.pool, store.unit) != store.fingerprint:
+    if lens is not None and not _is_of(store, lens):
         raise StaleIndexError("The store was made by another model, or with another text front: export again. "
                               f"Received: path={os.fspath(path)!r}.")  # fmt: skip
     if not store.finished:
@@ -284,8 +292,8 @@ def load_store(path: str | os.PathLike[str], lens: Any = None) -> ActivationStor
     return store
 
 
-def _fits(text: Any) -> Any:
-    if isinstance(text, re.Pattern):
-        return lambda one: text.search(one) is not None
-    several = {text} if isinstance(text, str) else set(text)
-    return several.__contains__
+def _is_of(store: ActivationStore, lens: Any) -> bool:
+    try:
+        return bool(lens.fingerprint(store.sites[0], store.pool, store.unit) == store.fingerprint)
+    except (SiteError, UnsupportedError):  # the model has no such site, or does not open
+        return False

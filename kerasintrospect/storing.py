@@ -49,6 +49,7 @@ class Facts:
         sums: The file of the statistics.
         counts: What has no row, and why: kind -> [how many, the first in words].
         files: Path -> size and CRC of the files that count.
+        checks: Column -> CRC of its values; each vector has one in the dataset.
     """
 
     about: dict[str, Any]
@@ -61,6 +62,7 @@ class Facts:
     sums: str
     counts: dict[str, list[Any]] = field(default_factory=dict)
     files: dict[str, list[int]] = field(default_factory=dict)
+    checks: dict[str, int] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -179,6 +181,7 @@ class Making:
         self._dataset: Any = None
         self._data = f"data-{uuid.uuid4().hex}.lance" if facts is None else facts.data
         self._counts: dict[str, list[Any]] = {} if facts is None else {kind: list(told) for kind, told in facts.counts.items()}
+        self._checks = {} if facts is None else dict(facts.checks)
         if facts is not None:
             with datasets.readable(folder, "a store that can be gone on with"):
                 self._statistics = read_statistics(folder, facts)
@@ -234,6 +237,8 @@ class Making:
         import lance
 
         table = _table(stretch, {"kerasintrospect": json.dumps(self._about)})
+        for name in stretch.columns:
+            self._checks[name] = datasets.crc_of(datasets.plain(table.column(name)), self._checks.get(name, 0))
         if self._dataset is None:
             self._dataset = lance.write_dataset(table, str(self.folder / self._data), mode="create")
         else:
@@ -251,7 +256,7 @@ class Making:
         known = {} if old is None else {name: facts for name, facts in old.files.items() if "_versions" not in name}
         self.facts = Facts(self._about, self._data, version, self._dataset.count_rows(), documents, self._total,
                            [one.units for one in self._statistics], sums, self._counts,
-                           datasets.facts_of_files(self.folder, known, paths))  # fmt: skip
+                           datasets.facts_of_files(self.folder, known, paths), self._checks)  # fmt: skip
         record = {one.name: getattr(self.facts, one.name) for one in fields(Facts)}
         datasets.point(self.folder, _POINTER, {"format": _FORMAT, **record})
         if old is None:
@@ -287,5 +292,6 @@ def _table(stretch: Stretch, metadata: Mapping[str, str]) -> Any:
             for name, values in stretch.columns.items()}  # fmt: skip
     for i, values in enumerate(stretch.vectors):
         held[f"s{i}"] = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+        held[f"k{i}"] = pa.array(datasets.checks_of(values))
     schema = pa.schema([(name, values.type) for name, values in held.items()], dict(metadata))
     return pa.Table.from_arrays(list(held.values()), schema=schema)

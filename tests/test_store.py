@@ -1,5 +1,6 @@
 """A store reads what was written, by site, row, label and text; a damaged one is named in one sentence."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -9,9 +10,9 @@ import pytest
 from test_storing import ABOUT, DOCUMENTS, LABELS, ROWS, run, stretch
 
 import kerasintrospect as ki
-from kerasintrospect import statistics
+from kerasintrospect import datasets, statistics
 from kerasintrospect.errors import InputError, InputTypeError
-from kerasintrospect.storing import Making, Stretch
+from kerasintrospect.storing import Making, Stretch, read_facts
 
 WIDE = [rows.astype(np.float32) for rows in ROWS]
 
@@ -42,8 +43,17 @@ def test_sites_are_read_whole_and_by_rows(store):
         store.read("c")
     with pytest.raises(InputError, match="rows are 0 to 299"):
         store.read("a", [300])
-    with pytest.raises(InputTypeError, match="row numbers, or a mask"):
-        store.read("a", [0.5])
+    with pytest.raises(InputTypeError, match=r"row numbers, or a mask of shape \(300,\). Received: .* of shape \(\), rows='a'"):
+        store.read("a", "a")
+    np.testing.assert_array_equal(store.read("a", slice(3, 99, 2)), WIDE[0][3:99:2])
+
+
+def test_numbers_are_given_in_no_dtype_that_loses_any(store):
+    for dtype in ("float64", np.float32, "float16", None):
+        np.testing.assert_array_equal(store.read("b", dtype=dtype), ROWS[1].astype(dtype or "float16"), strict=True)
+    for dtype in ("int8", "text", 3):
+        with pytest.raises(InputError, match=f"'float16', 'float32', 'float64', or None for .* Received: dtype={dtype}"):
+            store.read("a", dtype=dtype)
 
 
 def test_streams_are_the_rows_in_order(store):
@@ -122,6 +132,8 @@ def broken(kind, path):
         case "cut rows":
             file = next((data / "data").iterdir())
             file.write_bytes(file.read_bytes()[:-100])
+        case "a file less":
+            next((data / "data").iterdir()).unlink()
         case "cut manifest":
             file = next((data / "_versions").glob("*.manifest"))
             file.write_bytes(file.read_bytes()[:-10])
@@ -148,7 +160,8 @@ def broken(kind, path):
             write(about={**record["about"], "sites": []})
 
 
-KINDS = ("missing", "empty", "no data", "cut rows", "cut manifest", "flipped", "no sums", "no json", "an index",
+DAMAGED = ("no data", "cut rows", "a file less", "cut manifest", "flipped", "no sums")
+KINDS = ("missing", "empty", "no data", "cut rows", "a file less", "cut manifest", "flipped", "no sums", "no json", "an index",
          "another count", "another version", "a path outside", "files outside", "no sites")  # fmt: skip
 
 
@@ -160,4 +173,39 @@ def test_a_folder_that_is_no_store_is_named_in_one_sentence(kind, folder, tmp_pa
     with pytest.raises(InputError) as caught:
         ki.load_store(path)
     assert str(caught.value).startswith(f"`path` has to name a folder that lens.export() wrote. Received: path={str(path)!r} (")
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    assert ("damaged" in str(caught.value) and "bring it back from a copy" in str(caught.value)) == (kind in DAMAGED)
+
+
+def everything(store):
+    """Whatever can be read."""
+    numbers = [store.documents, store.spans, store.label_ids]
+    for site in store.sites:
+        numbers += [store.read(site), store.read(site, slice(0, 300, 7)), *store.stream(site, 50)]
+        numbers += [store.statistics(site).variances]
+    return numbers, store.texts, store.document_texts
+
+
+def test_another_byte_is_said_and_never_read_as_another_number(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "_SMALL", 0)  # as of large files, of which opening looks at the size only
+    numbers, *texts = everything(ki.load_store(folder))
+    rng, found = np.random.default_rng(0), {"opened": 0, "read": 0}
+    path = tmp_path / "store"
+    shutil.copytree(folder, path)
+    for file in rng.choice(sorted((path / read_facts(path).data / "data").iterdir()), 60):
+        sound = file.read_bytes()
+        place = rng.integers(len(sound))
+        file.write_bytes(sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1 :])
+        with contextlib.suppress(InputError):
+            store = ki.load_store(path)
+            found["opened"] += 1
+            with pytest.raises(InputError, match=f"damaged, other bytes in data-.*{file.name}: bring it back from a copy"):
+                store.check()
+            again, *said = everything(store)
+            found["read"] += 1
+            for one, other in zip(numbers, again, strict=True):
+                np.testing.assert_array_equal(one, other)
+            assert said == texts
+        file.write_bytes(sound)
+    assert found["opened"] > 40 and found["read"] < 30  # what is left are bytes that count for nothing
+    ki.load_store(path).check()
