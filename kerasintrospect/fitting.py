@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .errors import InputError
 from .search import singly
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["Fitted", "check_penalties", "fit"]
 
 Array = npt.NDArray[Any]
 _TOLERANCE = 1e-3
@@ -72,9 +72,7 @@ def fit(
     Raises:
         InputError: if a penalty is negative, or both are 0.
     """
-    if not (l1 >= 0 and l2 >= 0 and l1 + l2 > 0) or max_iter < 1:
-        raise InputError("`l1` and `l2` have to be at least 0, one of them above, and `max_iter` at least 1. "
-                         f"Received: l1={l1!r}, l2={l2!r}, max_iter={max_iter!r}.")  # fmt: skip
+    check_penalties(l1, l2, max_iter)
     from sklearn.exceptions import ConvergenceWarning
 
     mean, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
@@ -85,11 +83,20 @@ def fit(
     model = (_classifier if classify else _regressor)(len(X), l1, l2, seed, max_iter)
     with warnings.catch_warnings(), singly():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)  # our notes name them
         model.fit(scaled, y)
     late = model.n_iter_ is not None and np.max(model.n_iter_) >= model.max_iter
     notes = (f"The linear model had not settled after max_iter={max_iter} steps: its weights are rough.",) if late else ()
     return Fitted(np.atleast_2d(model.coef_).astype(np.float64), np.atleast_1d(model.intercept_), mean, scale,
                   model.classes_ if classify else None, notes)  # fmt: skip
+
+
+def check_penalties(l1: Any, l2: Any, max_iter: Any = 1) -> None:
+    """Raises InputError, if a penalty is no number or negative, or both are 0."""
+    numbers = all(isinstance(of, (int, float, np.integer, np.floating)) for of in (l1, l2, max_iter))
+    if not numbers or not (0 <= l1 < np.inf and 0 <= l2 < np.inf and l1 + l2 > 0) or not max_iter >= 1:
+        raise InputError("`l1` and `l2` have to be at least 0, one of them above, and `max_iter` at least 1. "
+                         f"Received: l1={l1!r}, l2={l2!r}, max_iter={max_iter!r}.")  # fmt: skip
 
 
 def _classifier(n: int, l1: float, l2: float, seed: int, max_iter: int) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError
+from .errors import InputError, InputTypeError
 
-__all__ = ["balanced", "held_out"]
+__all__ = ["balanced", "held_out", "missing", "named"]
 
 Array = npt.NDArray[Any]
 _DRAWS = 100  # of documents
@@ -37,10 +37,10 @@ def held_out(
     Raises:
         InputError: if one side would be empty.
     """
-    if not 0 < share < 1:
+    if not isinstance(share, (int, float, np.number)) or not 0 < share < 1:
         raise InputError(f"The share that is held out has to be above 0 and below 1. Received: {share!r}.")
     random = np.random.default_rng(seed)
-    names, of = _named(documents, len(y))
+    names, of = named(documents, len(y))
     if len(names) < len(y):
         aside = _documents(y, share, random, names, of, classes)
     elif classes:
@@ -49,6 +49,9 @@ def held_out(
         aside = _some(np.arange(len(y)), share, random)
     kept: Array = np.setdiff1d(np.arange(len(y)), aside)
     if not len(kept) or not len(aside):
+        if classes and len(np.unique(y)) == len(y) > 2:
+            raise InputError("To hold rows out, classes need more than one row each. Received: as many classes as rows, "
+                             f"{len(y)}. Take labels that repeat; numbers that are values take regression=True.")  # fmt: skip
         raise InputError(f"Too few rows to hold some out. Received: {len(y)} rows, of which {share:g} are to be put aside.")
     return kept, np.sort(aside)
 
@@ -66,13 +69,34 @@ def _some(rows: Array, share: float, random: np.random.Generator) -> Array:
     return random.permutation(rows)[:count]
 
 
-def _named(documents: Sequence[Any] | Array | None, n: int) -> tuple[Array, Array]:
-    """The documents, and which of them each row is in; a row each where nobody says."""
-    given = np.arange(n) if documents is None else np.asarray(documents)
+def named(documents: Sequence[Any] | Array | None, n: int) -> tuple[Array, Array]:
+    """The documents, sorted, and which of them each row is in; a row each where nobody says."""
+    given = np.arange(n) if documents is None else documents if isinstance(documents, np.ndarray) else _listed(documents)
     if given.shape != (n,):
         raise InputError(f"`documents` has to name the document of each row. Received: shape={given.shape} for {n} rows.")
+    if given.dtype.kind in "Of":
+        none = next((at for at, document in enumerate(given.tolist()) if missing(document)), None)
+        if none is not None:
+            raise InputError("`documents` has to name the document of each row. Received: "
+                             f"documents[{none}]={given[none]!r}. Give each row of no document a name of its own.")  # fmt: skip
+        given = np.array(list(map(str, given.tolist()))) if given.dtype.kind == "O" else given
     names, of = np.unique(given, return_inverse=True)
     return names, of
+
+
+def missing(value: Any) -> bool:
+    """Whether it stands for nothing: None, NaN, and what pandas has for them."""
+    is_nan = isinstance(value, (float, np.floating)) and bool(value != value)
+    return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _listed(values: Any) -> Array:
+    """One element each; no number becomes a string because another element is one."""
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise InputTypeError(f"`documents` has to be a list with the document of each row. Received: documents={values!r}.")
+    given = list(values)
+    alike = len({type(value) for value in given}) < 2 and not any(isinstance(value, (tuple, list)) for value in given[:1])
+    return np.asarray(given) if alike else np.fromiter(given, object, len(given))
 
 
 def _documents(y: Array, share: float, random: np.random.Generator, names: Array, of: Array, classes: bool) -> Array:

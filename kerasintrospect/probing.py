@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .controls import by_word, control_labels, doubts
+from .controls import DRAWS, by_word, control_labels, doubts, remarks
 from .errors import InputError
+from .fitting import check_penalties
 from .probes import NeuronRanking, rank_neurons
+from .probes.base import check_options, ranking_of
 from .probes.data import ProbeData, activations
-from .trials import Bench, bench_of
+from .probes.linear import weighed
+from .trials import Bench, Trial, bench_of
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-__all__ = ["Probe", "probe"]
+__all__ = ["Probe", "check_probe", "probe"]
 
 Array = npt.NDArray[Any]
 Facts = dict[str, Any]
@@ -31,20 +34,26 @@ class Probe:
 
     Attributes:
         score: Accuracy, or R^2 for values; of a linear model on all neurons.
-        facts: As JSON can hold them, None where a control could not be had: `score` and its standard `error`, `majority`
-            (always saying the most frequent class, or the mean), `untrained` (the same on the model with random weights),
-            `control` (labels drawn per word) and `selectivity` (score - control), `word_list` (the most frequent label of each
-            word) and `seen` (share of test words that were in training), `minimal` (how many neurons suffice),
-            `minimal_score`, `minimal_share`, `validation_score`, `pearson` for values, `train`, `validation` and `test` (rows),
-            and the settings.
+        facts: As JSON can hold them, None where a control could not be had: `metric` (`"accuracy"`; `"balanced accuracy"`, the
+            mean of the recalls, with balance; `"R^2"` of values), `score` and its standard `error`, `majority` (always
+            saying the most frequent class, or the mean), `untrained` (the same on the model with random weights), `control`
+            (labels drawn per word, the mean of five draws; `control_spread`, their standard deviation; `control_error`, that
+            of one by its test rows; `control_majority`, always the most frequent of them), `selectivity` (score - control),
+            `word_list` (the most frequent label of each word) and `seen` (share of test words that were in training), `minimal`
+            (how many neurons suffice), `minimal_score`, `minimal_share`, `validation_score`, `pearson` for values, `train`,
+            `validation` and `test` (rows), and the settings.
         curve: One dict per number of neurons: `neurons`, `share`, and the test score of probes trained on as many of the `top`,
             the `bottom` and of `random` neurons; `validation` of the top ones.
         concepts: One dict per class: `concept`, `recall`, `precision`, `support` (test rows), `train` (training rows).
-        minimal: The fewest first neurons of the ranking whose probe matches that on all; chosen on validation rows.
+        minimal: The fewest first neurons of the ranking whose probe is within `tolerance` of the best one, on all or on one of
+            the curve's numbers; chosen on validation rows. Between the numbers of the curve they are searched by halves, to one
+            part in twenty: of 100 it may be 96 to 100.
         ranking: Of all neurons, made on training rows.
         warnings: Why the ranking should not be trusted, in words.
         notes: What else should be known.
         rows: `"train"`, `"validation"`, `"test"`: row numbers.
+        concept_curve: One dict per number of neurons and class: `neurons`, `concept`, `recall` and `precision` of the probe on
+            as many of the top neurons, on test rows; the last on all.
     """
 
     score: float
@@ -56,6 +65,7 @@ class Probe:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     rows: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    concept_curve: list[Facts] = field(default_factory=list, repr=False)
 
     @property
     def trusted(self) -> bool:
@@ -68,18 +78,19 @@ class Probe:
         return " ".join(self.warnings)
 
     def to_frame(self, of: str = "curve") -> pandas.DataFrame:
-        """The `"curve"` (a row per number of neurons), the `"concepts"` (a row per class) or the `"facts"` (one row)."""
+        """The `"curve"` (a row per number of neurons), the `"concepts"` (per class), the `"concept_curve"` or the `"facts"`."""
         import pandas
 
-        tables = {"curve": self.curve, "concepts": self.concepts, "facts": [self.facts]}
+        tables = {"curve": self.curve, "concepts": self.concepts, "concept_curve": self.concept_curve, "facts": [self.facts]}
         if of not in tables:
             raise InputError(f"A probe has tables {', '.join(map(repr, tables))}. Received: of={of!r}.")
         return pandas.DataFrame(tables[of])
 
     def to_dict(self) -> Facts:
         """Everything that a page shows, as JSON can hold it."""
-        concepts = [{**row, "concept": str(row["concept"])} for row in self.concepts]
-        return {"facts": self.facts, "curve": self.curve, "concepts": concepts, "minimal": self.minimal.tolist(),
+        named = {name: [{**row, "concept": str(row["concept"])} for row in rows]
+                 for name, rows in (("concepts", self.concepts), ("concept_curve", self.concept_curve))}  # fmt: skip
+        return {"facts": self.facts, "curve": self.curve, **named, "minimal": self.minimal.tolist(),
                 "ranking": self.ranking.to_dict(), "warnings": list(self.warnings), "notes": list(self.notes)}  # fmt: skip
 
     def plot(self) -> Figure:
@@ -115,10 +126,11 @@ def probe(
         untrained: (n, units) activations of the same rows by the model with random weights.
         method: Of the ranking; one of `ranking_methods()`.
         seed: Of the parts, the control task, the random neurons and the ranking.
-        tolerance: The share of the score on all neurons that fewer neurons may lose.
+        tolerance: The share of the best score that fewer neurons may lose.
         regression: Whether the labels are values; None reads it off their type.
         sizes: Numbers of neurons in the curve; by default 1, 2, 4, ... and all.
-        balance: Whether to train on as many rows of each class as of the rarest.
+        balance: Whether every class counts alike: training takes as many rows of each as of the rarest, and every score is the
+            mean of the recalls of the classes.
         l1, l2: Penalties of the probes; see the method `linear`.
         **options: Of the ranking.
 
@@ -128,60 +140,85 @@ def probe(
     Raises:
         InputError: if the data cannot be ranked (see `rank_neurons`) or held out, or something is not of the same length.
     """
+    check_probe(method, seed, tolerance, sizes, l1, l2, options)
     data, bench = bench_of(X, y, documents, regression, seed, balance, l1, l2)
-    if not 0 <= tolerance < 1:
-        raise InputError(f"`tolerance` has to be at least 0 and below 1. Received: tolerance={tolerance!r}.")
-    oracle, predicted, notes = bench.fit(data.X)
-    ranking = _rank(data, bench, method, seed, {"l1": l1, "l2": l2} if method == "linear" else {}, options)
-    facts = _facts(data, bench, predicted) | {"method": method, "seed": seed, "tolerance": tolerance, "l1": l1, "l2": l2}
-    facts |= _controls(data, bench, words, untrained, seed)
-    facts["validation_score"] = oracle["validation"]
-    facts["selectivity"] = None if facts["control"] is None else facts["score"] - facts["control"]
-    curve = _curve(data, bench, ranking, _sizes(sizes, data), seed)
-    floor = oracle["validation"] - tolerance * abs(oracle["validation"])
-    minimal, scores = _minimal(data, bench, ranking, curve, floor)
-    facts |= {"minimal": minimal, "minimal_share": minimal / data.units, "minimal_score": scores["test"]}
-    concepts = _concepts(data, bench, predicted)
-    said = (*_missing(words, documents, untrained, data), *notes, *ranking.notes)
+    counts = _sizes(sizes, data)
+    oracle = bench.fit(data.X)
+    ranking = _rank(data, bench, method, seed, {"l1": l1, "l2": l2} if method == "linear" else {}, options, oracle)
+    facts = _facts(data, bench, oracle) | _controls(data, bench, words, untrained, seed)
+    facts |= {"selectivity": None if facts["control"] is None else facts["score"] - facts["control"]}
+    facts |= {"method": method, "seed": seed, "tolerance": tolerance, "l1": l1, "l2": l2, "balance": bench.balance,
+              "options": {name: _plain(value) for name, value in options.items()}}  # fmt: skip
+    curve, tried = _curve(data, bench, ranking, counts, seed)
+    best = max([oracle.validation, *(row["validation"] for row in curve)])
+    minimal, chosen = _minimal(data, bench, ranking, {**tried, data.units: oracle}, best - tolerance * abs(best))
+    facts |= {"minimal": minimal, "minimal_share": minimal / data.units, "minimal_score": chosen.test}
+    concepts = _concepts(data, bench, oracle.predicted)
+    by_size = [{"neurons": k, **{name: row[name] for name in ("concept", "recall", "precision")}}
+               for k, of in [*tried.items(), (data.units, oracle)] for row in _concepts(data, bench, of.predicted)]  # fmt: skip
+    said = (*_missing(words, documents, untrained), *remarks(facts), *oracle.notes, *ranking.notes)
     return Probe(facts["score"], facts, curve, concepts, ranking.top(minimal), ranking, tuple(doubts(facts, concepts, curve)),
-                 tuple(dict.fromkeys(said)), bench.rows)  # fmt: skip
+                 tuple(dict.fromkeys(said)), bench.rows, by_size)  # fmt: skip
+
+
+def check_probe(
+    method: str, seed: int, tolerance: float, sizes: Sequence[int] | None, l1: float, l2: float, options: Mapping[str, Any]
+) -> None:
+    """Checks what can be checked without data.
+
+    Raises:
+        InputError: if an option is none that `probe` takes, or has a value that it cannot have.
+    """
+    check_options(method, seed, options)
+    check_penalties(l1, l2)
+    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float, np.number)) or not 0 <= tolerance < 1:
+        raise InputError(f"`tolerance` has to be at least 0 and below 1. Received: tolerance={tolerance!r}.")
+    whole = sizes is None or (hasattr(sizes, "__iter__") and all(isinstance(k, (int, np.integer)) for k in sizes))
+    if not whole:
+        raise InputError(f"`sizes` have to be integers, from 1 to the number of neurons. Received: sizes={sizes!r}.")
 
 
 def _rank(
-    data: ProbeData, bench: Bench, method: str, seed: int, defaults: dict[str, float], options: dict[str, Any]
+    data: ProbeData, bench: Bench, method: str, seed: int, defaults: dict[str, float], options: dict[str, Any], oracle: Trial
 ) -> NeuronRanking:
     labels = data.y if data.classes is None else np.asarray(data.classes)[data.y]
     rows = bench.learn
+    if method == "linear" and not options and oracle.fitted is not None:  # it would fit the same once more
+        learned = ProbeData(data.X[rows], labels[rows], data.classes is None)
+        return ranking_of(weighed(oracle.fitted, learned), learned, method)
     return rank_neurons(data.X[rows], labels[rows], method, seed, data.classes is None, **(defaults | options))
 
 
-def _facts(data: ProbeData, bench: Bench, predicted: Array) -> Facts:
-    test, train = bench.rows["test"], bench.rows["train"]
-    true = data.y[test]
-    score = bench.score(true, predicted)
-    facts = {"metric": "accuracy" if bench.classify else "R^2", "score": score, "units": data.units, "pearson": None}
-    facts |= {part: len(rows) for part, rows in bench.rows.items()}
-    if bench.classify:
-        majority = np.full(len(test), np.bincount(data.y[train]).argmax())
-        return facts | {"error": float(np.sqrt(score * (1 - score) / len(test))), "majority": bench.score(true, majority)}
-    errors, spread = (true - predicted) ** 2, true.var()
-    facts["pearson"] = float(np.corrcoef(true, predicted)[0, 1]) if predicted.std() > 0 and spread > 0 else 0.0
-    error = float(errors.std() / np.sqrt(len(test)) / spread) if spread > 0 else 0.0
-    return facts | {"error": error, "majority": bench.score(true, np.full(len(test), data.y[train].mean()))}
+def _facts(data: ProbeData, bench: Bench, oracle: Trial) -> Facts:
+    true, said = data.y[bench.rows["test"]], oracle.predicted
+    facts = {"metric": bench.metric, "score": oracle.test, "error": bench.error(true, said), "majority": bench.simple(),
+             "validation_score": oracle.validation, "units": data.units, "pearson": None}  # fmt: skip
+    if not bench.classify:
+        facts["pearson"] = float(np.corrcoef(true, said)[0, 1]) if said.std() > 0 and true.std() > 0 else 0.0
+    return facts | {part: len(rows) for part, rows in bench.rows.items()}
 
 
 def _controls(data: ProbeData, bench: Bench, words: Sequence[Any] | None, untrained: Any, seed: int) -> Facts:
-    facts: Facts = dict.fromkeys(("untrained", "control", "word_list", "seen"))
+    facts: Facts = dict.fromkeys(("untrained", "control", "control_error", "control_majority", "control_spread", "word_list",
+                                  "seen"))  # fmt: skip
+    test = bench.rows["test"]
     if untrained is not None:
         other = activations(untrained)
         if len(other) != len(data):
             raise InputError("`untrained` has to hold a row for each row of X. "
                              f"Received: {len(other)} rows for {len(data)}.")  # fmt: skip
-        facts["untrained"] = bench.fit(other)[0]["test"]
+        facts["untrained"] = bench.fit(other).test
     if words is not None:
-        facts["control"] = bench.fit(data.X, control_labels(words, data.y, seed))[0]["test"]
+        drawn = [control_labels(words, data.y, DRAWS * seed + at) for at in range(DRAWS)]
+        tried = [bench.fit(data.X, labels) for labels in drawn]
+        scores = [of.test for of in tried]
+        facts |= {"control": float(np.mean(scores)), "control_spread": float(np.std(scores, ddof=1)),
+                  "control_majority": float(np.mean([bench.simple(labels) for labels in drawn])),
+                  "control_error": float(np.mean([bench.error(labels[test], of.predicted)
+                                                  for labels, of in zip(drawn, tried, strict=True)]))}  # fmt: skip
         if bench.classify:
-            facts["word_list"], facts["seen"] = by_word(words, data.y, bench.rows["train"], bench.rows["test"])
+            said, facts["seen"] = by_word(words, data.y, bench.learn, test)
+            facts["word_list"] = bench.score(data.y[test], said)
     return facts
 
 
@@ -192,29 +229,39 @@ def _sizes(sizes: Sequence[int] | None, data: ProbeData) -> list[int]:
     return given
 
 
-def _curve(data: ProbeData, bench: Bench, ranking: NeuronRanking, sizes: list[int], seed: int) -> list[Facts]:
+def _curve(
+    data: ProbeData, bench: Bench, ranking: NeuronRanking, sizes: list[int], seed: int
+) -> tuple[list[Facts], dict[int, Trial]]:
+    """The rows of the curve, and the probes on the top neurons by their number."""
     drawn = np.random.default_rng(seed).permutation(data.units)
-    rows = []
+    rows, tried = [], {}
     for k in sizes:
-        top = bench.fit(data.X[:, ranking.order[:k]])[0]
+        tried[k] = top = bench.fit(data.X[:, ranking.order[:k]])
         others = {"bottom": ranking.order[-k:], "random": drawn[:k]}
-        scores = {name: bench.fit(data.X[:, units])[0]["test"] for name, units in others.items()}
-        rows.append({"neurons": k, "share": k / data.units, "top": top["test"], **scores, "validation": top["validation"]})
-    return rows
+        scores = {name: bench.fit(data.X[:, units]).test for name, units in others.items()}
+        rows.append({"neurons": k, "share": k / data.units, "top": top.test, **scores, "validation": top.validation})
+    return rows, tried
 
 
 def _minimal(
-    data: ProbeData, bench: Bench, ranking: NeuronRanking, curve: list[Facts], floor: float
-) -> tuple[int, dict[str, float]]:
-    """The first size of the curve that reaches the floor on validation rows, and between it and the one before by halves."""
-    found = {row["neurons"]: {"validation": row["validation"], "test": row["top"]} for row in curve}
-    high = next((row["neurons"] for row in curve if row["validation"] >= floor), data.units)
-    low = max((row["neurons"] for row in curve if row["neurons"] < high), default=0)
+    data: ProbeData, bench: Bench, ranking: NeuronRanking, tried: dict[int, Trial], floor: float
+) -> tuple[int, Trial]:
+    """The first of the sizes that reaches the floor on validation rows, and between it and the one before by halves."""
+    found = dict(sorted(tried.items()))
+    high = next(k for k, of in found.items() if of.validation >= floor)
+    low = max((k for k in found if k < high), default=0)
     while high - low > max(1, high // 20):
         middle = (low + high) // 2
-        found[middle] = bench.fit(data.X[:, ranking.order[:middle]])[0]
-        low, high = (low, middle) if found[middle]["validation"] >= floor else (middle, high)
-    return high, found[high] if high in found else bench.fit(data.X[:, ranking.order[:high]])[0]
+        found[middle] = bench.fit(data.X[:, ranking.order[:middle]])
+        low, high = (low, middle) if found[middle].validation >= floor else (middle, high)
+    return high, found[high]
+
+
+def _plain(value: Any) -> Any:
+    """As JSON can hold it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def _concepts(data: ProbeData, bench: Bench, predicted: Array) -> list[Facts]:
@@ -229,7 +276,7 @@ def _concepts(data: ProbeData, bench: Bench, predicted: Array) -> list[Facts]:
     return rows
 
 
-def _missing(words: Any, documents: Any, untrained: Any, data: ProbeData) -> list[str]:
+def _missing(words: Any, documents: Any, untrained: Any) -> list[str]:
     notes = []
     if documents is None:
         notes.append("Rows of one document may be in training and test; give documents=, unless rows are documents.")

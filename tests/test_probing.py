@@ -41,6 +41,8 @@ def known():
 def test_a_layer_that_knows_is_trusted(known):
     facts = known.facts
     assert known.trusted and known.warning == "" and known.notes == ()
+    assert facts["control_majority"] < facts["control"] + 0.02 and 0 < facts["control_spread"] < 0.1
+    assert facts["control_error"] == pytest.approx(np.sqrt(facts["control"] * (1 - facts["control"]) / facts["test"]), rel=0.05)
     assert 0.85 < known.score == facts["score"] < 1
     assert facts["majority"] < 0.45 and facts["untrained"] < 0.45 and facts["control"] < 0.45
     assert facts["selectivity"] == facts["score"] - facts["control"]
@@ -64,7 +66,8 @@ def test_the_ranking_is_made_on_training_rows_and_the_fewest_are_chosen_on_valid
         units = found.ranking.order[:k]
         return (fit(X[np.ix_(train, units)], y[train], True, l2=1e-2).predict(X[np.ix_(rows, units)]) == y[rows]).mean()
 
-    k, floor = found.facts["minimal"], 0.99 * right(UNITS, validation)
+    sizes = [row["neurons"] for row in found.curve]
+    k, floor = found.facts["minimal"], 0.99 * max(right(size, validation) for size in [*sizes, UNITS])
     assert 8 < k < UNITS and right(k, validation) >= floor and found.minimal.tolist() == found.ranking.order[:k].tolist()
     assert right(k, test) == pytest.approx(found.facts["minimal_score"])
     below = [row["neurons"] for row in found.curve if row["neurons"] < k]
@@ -142,6 +145,70 @@ def test_rare_concepts_are_named_and_balance_trains_on_as_many():
     assert even.concepts[0]["train"] == even.concepts[1]["train"] and even.rows["train"].size > 2 * even.concepts[0]["train"]
 
 
+def test_balance_makes_every_score_one_in_which_classes_count_alike():
+    """Nine in ten are of one class: a probe that cannot tell them has half of the recalls, and so have all the controls."""
+    X, _, words, documents = language(knows=0.0)
+    random = np.random.default_rng(3)
+    y = random.random(N) < 0.1
+    X[:, 7] += 2 * y
+    found = probe(X, y, words, documents, random.normal(size=X.shape), balance=True, sizes=[1, 4], seed=2)
+    facts = found.facts
+    assert facts["metric"] == "balanced accuracy" and facts["majority"] == 0.5 and facts["balance"] is True
+    assert found.score == pytest.approx(np.mean([row["recall"] for row in found.concepts])) and found.score > 0.7
+    assert all(0.3 < facts[name] < 0.65 for name in ("untrained", "control", "word_list", "control_majority"))
+    assert all(row["train"] == found.concepts[0]["train"] for row in found.concepts)
+    assert probe(X, y, sizes=[1], seed=2).facts["majority"] > 0.85
+
+
+def test_the_control_task_does_not_hang_on_one_draw_nor_on_the_order_of_rows():
+    """Few words make up most of the text: a single draw scores the share of the labels that these happen to get."""
+    random = np.random.default_rng(0)
+    shares = 1 / np.arange(1, 201)
+    words, y = random.choice(200, 2400, p=shares / shares.sum()), random.integers(0, 4, 2400)
+    X, documents = random.normal(size=(2400, 8)), np.repeat(np.arange(300), 8)
+    X[np.arange(2400), y] += 0.9
+    tried = [probe(X, y, words, documents, seed=seed, sizes=[1]) for seed in range(8)]
+    scores = np.array([found.facts["control"] for found in tried])
+    assert scores.max() - scores.min() < 0.12 and not any("by heart" in found.warning for found in tried)
+    assert all(abs(found.facts["control"] - found.facts["control_majority"]) < 0.03 for found in tried)
+    order = random.permutation(2400)
+    other = probe(X[order], y[order], words[order], documents[order], sizes=[1])
+    assert other.facts["control"] == pytest.approx(scores[0], abs=5e-3)
+
+
+def test_the_fewest_are_measured_by_the_best_probe_and_not_by_one_that_overfits():
+    random = np.random.default_rng(0)
+    y = random.integers(0, 9, 1500)
+    X = random.normal(size=(1500, 400)).astype(np.float32)
+    X[np.arange(1500), y] += 2.5
+    found = probe(X, y)
+    assert found.score < 0.65 < 0.7 < found.facts["minimal_score"] and 7 <= found.facts["minimal"] <= 20
+    assert not found.trusted and "all 400 neurons overfits" in found.warning
+    sparse = probe(X[:, :60], y, l1=0.01, sizes=[16]).facts["validation_score"]  # as it says
+    assert sparse > probe(X[:, :60], y, sizes=[16]).facts["validation_score"]
+
+
+def test_each_concept_has_a_curve(known):
+    X, y, _, _ = language()
+    frame = known.to_frame("concept_curve")
+    assert len(frame) == 7 * 3 and frame["neurons"].unique().tolist() == [1, 2, 4, 8, 16, 32, 40]
+    ids = np.searchsorted(TAGS, y)
+    train, test, units = known.rows["train"], known.rows["test"], known.ranking.order[:4]
+    said = fit(X[np.ix_(train, units)], ids[train], True).predict(X[np.ix_(test, units)])
+    for _, row in frame[frame["neurons"] == 4].iterrows():
+        of = TAGS.tolist().index(row["concept"])
+        assert row["recall"] == pytest.approx((said[ids[test] == of] == of).mean())
+        assert row["precision"] == pytest.approx((ids[test][said == of] == of).mean())
+    last = frame[frame["neurons"] == 40]
+    assert last["recall"].tolist() == [row["recall"] for row in known.concepts]
+
+
+def test_options_of_the_ranking_are_facts():
+    X, y, _, _ = language()
+    facts = probe(X, y, method="iou", sizes=[1], quantile=[0.5, 0.9], signed=True).facts
+    assert facts["options"] == {"quantile": "[0.5, 0.9]", "signed": True} and facts["balance"] is False
+
+
 @pytest.mark.parametrize("method", ["probeless", "average_precision"])
 def test_other_rankings_and_their_options(method):
     X, y, _, _ = language()
@@ -180,6 +247,13 @@ def test_the_record(known):
         ({"sizes": [0]}, r"from 1 to the number of neurons, 40. Received: sizes=\[0\]"),
         ({"tolerance": 1.0}, "Received: tolerance=1.0"),
         ({"depth": 3}, "'linear' has other options: .*'depth'"),
+        ({"tolerance": "a"}, "Received: tolerance='a'"),
+        ({"sizes": 3}, "Received: sizes=3"),
+        ({"sizes": [2.5]}, r"Received: sizes=\[2.5\]"),
+        ({"l1": "x"}, "Received: l1='x'"),
+        ({"method": "lineer"}, "no ranking method 'lineer'"),
+        ({"words": [None] * N}, r"Received: words\[0\]=None"),
+        ({"documents": [None, *range(N - 1)]}, r"Received: documents\[0\]=None"),
     ],
 )
 def test_what_cannot_be_done(options, message):

@@ -34,22 +34,41 @@ def test_balanced_training_has_as_many_of_each_class(told):
     X, y = told
     _, bench = bench_of(X, y, None, None, 0, balance=True)
     assert y[bench.learn].mean() == 0.5 and set(bench.learn) < set(bench.rows["train"])
+    true, said = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 1, 0])
+    assert bench.score(true, said) == (3 / 4 + 1 / 2) / 2 and bench.metric == "balanced accuracy" and bench.simple() == 0.5
+    assert bench.error(true, said) == pytest.approx(np.sqrt(3 / 4 / 4 / 4 + 1 / 2 / 2 / 2) / 2)
+
+
+def test_what_is_always_said_is_of_the_training_rows(told):
+    X, y = told
+    _, bench = bench_of(X, y, None, None, 0)
+    assert bench.simple() == (~y[bench.rows["test"]]).mean() and bench.metric == "accuracy"
+    _, values = bench_of(X, X[:, 1], None, None, 0)
+    assert -0.1 < values.simple() <= 0 and values.metric == "R^2"
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 1.5, None, True])
+def test_a_seed_is_a_number(told, seed):
+    with pytest.raises(ki.InputError, match="`seed` has to be an integer from 0 to"):
+        bench_of(*told, None, None, seed)
+    with pytest.raises(ki.InputError, match="`seed` has to be an integer from 0 to"):
+        ki.rank_neurons(*told, seed=seed)
 
 
 def test_scores_are_of_rows_that_the_probe_has_not_seen(told):
     X, y = told
     _, bench = bench_of(X, y, None, None, 0, l2=1e-6)
-    scores, said, _ = bench.fit(X)
-    assert scores["test"] == (said == y[bench.rows["test"]]).mean() > 0.95
+    found = bench.fit(X)
+    assert found.test == (found.predicted == y[bench.rows["test"]]).mean() > 0.95
     wrong = X.copy()
     wrong[bench.rows["test"]] *= -1
-    assert bench.fit(wrong)[0]["test"] < 0.7 and bench.fit(wrong)[0]["validation"] == scores["validation"]
+    assert bench.fit(wrong).test < 0.7 and bench.fit(wrong).validation == found.validation
 
 
 def test_values_are_scored_by_r_squared(told):
     X, _ = told
     _, bench = bench_of(X, X @ [1.0, 2, 3, 4], None, None, 0)
-    assert bench.fit(X)[0]["test"] > 0.99 and not bench.classify
+    assert bench.fit(X).test > 0.99 and not bench.classify
     true = np.array([1.0, 2, 6])
     assert bench.score(true, true) == 1 and bench.score(true, np.full(3, 3.0)) == 0
 
@@ -58,8 +77,8 @@ def test_labels_of_one_class_only_are_predicted_as_such(told):
     X, y = told
     _, bench = bench_of(X, y, None, None, 0)
     other = np.where(np.isin(np.arange(500), bench.learn), 1, 0)
-    scores, said, _ = bench.fit(X, other)
-    assert scores["test"] == 0 and (said == 1).all()
+    found = bench.fit(X, other)
+    assert found.test == 0 and (found.predicted == 1).all() and found.fitted is None and found.notes == ()
 
 
 def test_faults_of_the_labels_are_those_of_rankings():

@@ -27,8 +27,8 @@ def average_precision(data: ProbeData, seed: int, threshold: float = 0.0, signed
         threshold: Activations nearer to 0 than this count as 0.
         signed: Whether only high activations speak for a class; by default it is the better of high and low.
     """
-    if not threshold >= 0:
-        raise InputError(f"`threshold` has to be at least 0. Received: threshold={threshold!r}.")
+    if not isinstance(threshold, (int, float, np.number)) or not 0 <= threshold < np.inf:
+        raise InputError(f"`threshold` has to be a number of at least 0. Received: threshold={threshold!r}.")
     rows, edges = np.argsort(data.y, kind="stable"), np.r_[0, np.cumsum(data.counts)]
     per_class = np.empty((len(data.counts), data.units))
     step = max(1, _BLOCK // len(data))

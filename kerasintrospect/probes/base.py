@@ -11,6 +11,7 @@ whether it needs no more than sums. Conventions for all methods:
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,14 +19,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..controls import some_of
 from ..errors import InputError, UnsupportedError
 from ..registry import Registry
-from .data import Array, ProbeData
+from .data import Array, ProbeData, check_seed
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Found", "Member", "NeuronRanking", "method", "rank_neurons", "ranking_methods", "registry"]
+__all__ = ["Found", "Member", "NeuronRanking", "check_options", "method", "rank_neurons", "ranking_methods", "ranking_of",
+           "registry"]  # fmt: skip
 
 
 class Found(NamedTuple):
@@ -102,10 +105,10 @@ class NeuronRanking:
         """The k best neurons, in order.
 
         Raises:
-            InputError: if there are fewer, or k < 0.
+            InputError: if there are fewer, k < 0, or k is no integer.
         """
-        if not 0 <= k <= len(self):
-            raise InputError(f"`k` has to be from 0 to the number of neurons, {len(self)}. Received: k={k!r}.")
+        if not isinstance(k, (int, np.integer)) or not 0 <= k <= len(self):
+            raise InputError(f"`k` has to be an integer from 0 to the number of neurons, {len(self)}. Received: k={k!r}.")
         return self.order[:k]
 
     def to_frame(self) -> pandas.DataFrame:
@@ -136,8 +139,8 @@ def rank_neurons(
     """Ranks neurons by what they tell of a concept.
 
     Args:
-        X: (n, units) activations, one row per text, word or token; or `Statistics` with sums per label, for methods that need
-            no more (`probeless`, `selectivity`).
+        X: (n, units) activations, one row per text, word or token; of a store `store.read(site)`. Or `Statistics` with sums per
+            label, for methods that need no more (`probeless`, `selectivity`).
         y: (n,) labels: ints, strings or bools are classes, floats are values. None with `Statistics`.
         method: A name of `ranking_methods()`.
         seed: Of whatever the method draws.
@@ -158,27 +161,37 @@ def rank_neurons(
         >>> ranking.top(1)
         array([7])
     """
-    member = registry.get(method)
+    member = check_options(method, seed, options)
     data = ProbeData(X, y, regression)
     if data.classes is None and not member.regression:
         raise UnsupportedError(f"{method!r} ranks for classes; values have no classes. For values: {_those('regression')}. "
                                "Or put the values into bins: numpy.digitize(y, edges).")  # fmt: skip
     if data.only_sums and not member.sums:
         raise UnsupportedError(f"{method!r} needs the activations; sums do for: {_those('sums')}.")
-    found = _run(method, member, data, seed, options)
+    return ranking_of(member.run(data, seed, **options), data, method)
+
+
+def check_options(method: str, seed: int, options: Mapping[str, Any]) -> Member:
+    """The method of this name.
+
+    Raises:
+        InputError: if there is none, it has not these options, or the seed is none.
+    """
+    check_seed(seed)
+    member = registry.get(method)
+    try:
+        inspect.signature(member.run).bind(None, seed, **options)
+    except TypeError as error:
+        raise InputError(f"The method {method!r} has other options: {error}") from None
+    return member
+
+
+def ranking_of(found: Found, data: ProbeData, method: str) -> NeuronRanking:
+    """The record of what a method found."""
     scores, order = _ordered(found.scores, data.constant, found.order)
     rows = [] if found.per_class is None else [_ordered(row, data.constant)[::-1] for row in found.per_class]
     return NeuronRanking(order, scores, dict(zip(data.classes or [], rows, strict=bool(rows))), method, data.classes,
                          (*_notes(data), *found.notes), found.details)  # fmt: skip
-
-
-def _run(name: str, member: Member, data: ProbeData, seed: int, options: dict[str, Any]) -> Found:
-    try:
-        return member.run(data, seed, **options)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise InputError(f"The method {name!r} has other options: {error}") from None
 
 
 def _ordered(scores: Array, constant: Array, order: Array | None = None) -> tuple[Array, Array]:
@@ -194,7 +207,7 @@ def _notes(data: ProbeData) -> list[str]:
         notes.append(f"{count} of {data.units} neurons are the same in every row; they have score 0 and come last.")
     if data.classes is not None and data.counts.min() < 10:
         few = [f"{of!r} ({n})" for of, n in zip(data.classes, data.counts, strict=True) if n < 10]
-        notes.append(f"Classes with fewer than 10 rows, of which little can be said: {', '.join(few)}.")
+        notes.append(f"Classes with fewer than 10 rows, of which little can be said: {some_of(few)}.")
     return notes
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, InputTypeError
+from ..holdout import missing
 from ..matrices import matrix
 from ..statistics import Statistics
+from ..store import ActivationStore
 from ..vectors import widened
 
-__all__ = ["Array", "ProbeData", "activations", "checked_labels"]
+__all__ = ["Array", "ProbeData", "activations", "check_seed", "checked_labels"]
 
 Array = npt.NDArray[Any]
 
@@ -86,9 +88,17 @@ class ProbeData:
         found = np.sqrt(self._sums[2]) if self.only_sums else self.X.std(0, dtype=np.float64)
         return np.where(self.constant | (found == 0), 1.0, found)
 
+    def scaled(self, rows: Any = slice(None)) -> Array:
+        """(rows, units) float64 with mean 0 and standard deviation 1, for methods that would not see a small range."""
+        found: Array = (self.X[rows] - self.X.mean(0, dtype=np.float64)) / self.deviations
+        return found
+
 
 def activations(X: Any) -> Array:
     """X checked, as float32 or float64, not copied where it is that."""
+    if isinstance(X, ActivationStore):
+        raise InputTypeError("Neurons are ranked at one site: give X=store.read(site), y=store.labels and, of words, "
+                             f"documents=store.documents. Received: X={X!r}. At every site: probe_sites(store).")  # fmt: skip
     values = widened(matrix(X))
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
@@ -99,17 +109,9 @@ def checked_labels(y: Any, n: int, regression: bool | None = None) -> tuple[Arra
     Raises:
         InputError: if there is not one label for each of the n rows, all are the same, one is NaN, or they are whole numbers
             in floats, which may be classes as well as values.
-        InputTypeError: if they are neither numbers nor strings nor bools.
+        InputTypeError: if they are neither numbers nor strings nor bools, of several kinds, or some are missing.
     """
-    labels = y if isinstance(y, np.ndarray) else np.empty(0) if y is None else np.asarray(list(y))
-    if labels.ndim != 1 or len(labels) != n:
-        raise InputError(f"`y` has to hold one label for each of the {n} rows of activations. "
-                         f"Received: {'y=None' if y is None else f'shape={labels.shape}'}.")  # fmt: skip
-    if labels.dtype.kind not in "biuf":
-        odd = next(((i, value) for i, value in enumerate(y) if not isinstance(value, str)), None)
-        if odd is not None:
-            raise InputTypeError("Labels have to be ints, strings or bools for classes, floats for values, and all of a kind. "
-                                 f"Received: y[{odd[0]}]={odd[1]!r} (of type {type(odd[1]).__name__}).")  # fmt: skip
+    labels = _labels(y, n)
     if _are_values(labels, regression):
         values: Array = labels.astype(np.float64)
         if values.min() == values.max():
@@ -119,6 +121,44 @@ def checked_labels(y: Any, n: int, regression: bool | None = None) -> tuple[Arra
     if len(classes) < 2:
         raise InputError(f"A probe needs labels of at least two classes. Received: {n} times {classes.tolist()[0]!r}.")
     return ids.astype(np.int64), classes.tolist()
+
+
+def check_seed(seed: Any) -> None:
+    """Raises InputError, if it is none that every generator takes."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise InputError(f"`seed` has to be an integer from 0 to 2**32 - 1. Received: seed={seed!r}.")
+
+
+def _labels(y: Any, n: int) -> Array:
+    """One label per row, all of a kind, as an array of that kind."""
+    if isinstance(y, (str, bytes, set, frozenset, dict)) or not (y is None or hasattr(y, "__iter__")):
+        raise InputTypeError("`y` has to be a list or an array with one label for each row, in the order of the rows. "
+                             f"Received: y of type {type(y).__name__}.")  # fmt: skip
+    given: Any = [] if y is None else y if isinstance(y, np.ndarray) and y.dtype.kind in "biufU" else list(y)
+    shape = given.shape if isinstance(given, np.ndarray) else np.shape(y) if isinstance(y, np.ndarray) else (len(given),)
+    if shape != (n,):
+        raise InputError(f"`y` has to hold one label for each of the {n} rows of activations. "
+                         f"Received: {'y=None' if y is None else f'shape={shape}'}.")  # fmt: skip
+    if isinstance(given, np.ndarray):
+        return given
+    kinds = [_kind(value) for value in given]
+    wanted = next((kind for kind in kinds if kind), "")
+    odd = [at for at, kind in enumerate(kinds) if not kind or (kind != wanted and {kind, wanted} != {"int", "float"})]
+    if odd:
+        lost = [at for at, value in enumerate(given) if missing(value)]
+        at = (lost or odd)[0]
+        way_out = " Leave out rows without a label: keep = pandas.notna(y); X[keep], numpy.asarray(y)[keep]." if lost else ""
+        raise InputTypeError("Labels have to be ints, strings or bools for classes, floats for values, and all of a kind. "
+                             f"Received: y[{at}]={given[at]!r} (of type {type(given[at]).__name__}).{way_out}")  # fmt: skip
+    return np.asarray(given, str) if wanted == "str" else np.asarray(given)
+
+
+def _kind(value: Any) -> str:
+    """What a label is; empty if it is none."""
+    for kind, types in (("bool", (bool, np.bool_)), ("int", (int, np.integer)), ("float", (float, np.floating)), ("str", str)):
+        if isinstance(value, types):
+            return kind
+    return ""
 
 
 def _are_values(labels: Array, regression: bool | None) -> bool:

@@ -82,8 +82,8 @@ class Densities:
             factors = np.concatenate([factors, rows[:, None]], axis=1)
             residuals = residuals - (residuals[:, :, best] / root[:, None])[:, :, None] * rows[:, None]
             rest = np.maximum(rest - rows**2, least)
-        chosen, bits, error = (np.array(column) for column in zip(*found, strict=True))
-        return units[chosen], bits, error
+        chosen, bits, error = np.array(found).reshape(-1, 3).T
+        return units[chosen.astype(int)], bits, error
 
 
 def _density(residuals: Array, variances: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..labelled import positive
 from .base import Found, method
 from .data import ProbeData
 
@@ -18,8 +19,12 @@ def forest(data: ProbeData, seed: int, trees: int = 100, max_depth: int | None =
         trees: How many.
         max_depth: Splits from the root to a leaf, at most.
     """
+    positive(trees=trees)
+    if max_depth is not None:
+        positive(max_depth=max_depth)
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     estimator = RandomForestRegressor if data.classes is None else RandomForestClassifier
-    made = estimator(trees, max_depth=max_depth, max_features="sqrt", random_state=seed, n_jobs=-1).fit(data.X, data.y)
-    return Found(made.feature_importances_)
+    depth = None if max_depth is None else int(max_depth)
+    made = estimator(int(trees), max_depth=depth, max_features="sqrt", random_state=seed, n_jobs=-1)
+    return Found(made.fit(data.scaled(), data.y).feature_importances_)

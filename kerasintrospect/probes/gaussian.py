@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..holdout import held_out
+from ..labelled import positive
 from .base import Found, method
 from .data import ProbeData
 from .densities import Densities
@@ -33,9 +34,10 @@ def gaussian(
             one row): its `"mean"`, or its `"mode"` over all units, as in the paper, which is too narrow where units outnumber
             rows.
     """
-    if min(neurons, candidates, max_examples) < 1 or covariance not in ("mean", "mode"):
-        raise InputError('`neurons`, `candidates` and `max_examples` have to be at least 1, `covariance` is "mean" or "mode". '
-                         f"Received: {neurons!r}, {candidates!r}, {max_examples!r}, {covariance!r}.")  # fmt: skip
+    positive(neurons=neurons, candidates=candidates, max_examples=max_examples)
+    neurons, candidates, max_examples = int(neurons), int(candidates), int(max_examples)
+    if covariance not in ("mean", "mode"):
+        raise InputError(f'`covariance` is "mean" or "mode". Received: covariance={covariance!r}.')
     learn = judge = np.arange(len(data))
     if validation:
         learn, judge = held_out(data.y, validation, seed)

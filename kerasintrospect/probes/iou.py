@@ -44,10 +44,13 @@ def iou(
 
 
 def _shares(quantile: float | Sequence[float] | None, threshold: float | None) -> Array | None:
+    if threshold is not None and not (isinstance(threshold, (int, float, np.number)) and np.isfinite(threshold)):
+        raise InputError(f"`threshold` has to be a finite number. Received: threshold={threshold!r}.")
     if quantile is None:
         return None
-    given = np.atleast_1d(np.asarray(quantile, float))
-    if threshold is not None or given.ndim != 1 or not len(given) or not ((given > 0) & (given < 1)).all():
+    given = np.atleast_1d(np.asarray(quantile))
+    shares = given.dtype.kind == "f" and given.ndim == 1 and len(given) and ((given > 0) & (given < 1)).all()
+    if threshold is not None or not shares:
         raise InputError("`quantile` has to be above 0 and below 1, and stands alone. "
                          f"Received: quantile={quantile!r}, threshold={threshold!r}.")  # fmt: skip
     return 1 - given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fitting import fit
+from ..fitting import Fitted, fit
 from .base import Found, method
 from .data import ProbeData
 from .mass import ordering_of
@@ -16,7 +16,8 @@ def linear(
 ) -> Found:
     """1 - the least, over classes, of the share of the class's absolute weight that heavier neurons hold; for class c |weight|.
 
-    The neurons with a score above 1 - p are those that hold the share p of some class's weight (`by_mass`). With two classes
+    The neurons with a score above 1 - p are those that hold the share p of some class's weight: per class
+    `kerasintrospect.probes.by_mass(ranking.details["weights"], p)`, by size `kerasintrospect.probes.above`. With two classes
     there is one row of weights; with values |weight| of the one row orders alike. On standardised activations scale has no part
     in it; a raw weight favours neurons of small range.
 
@@ -31,7 +32,11 @@ def linear(
         standardize: Whether each neuron is scaled to mean 0 and standard deviation 1 first.
         max_iter: Of the solver, at most.
     """
-    fitted = fit(data.X, data.y, data.classes is not None, l1, l2, seed, standardize, max_iter)
+    return weighed(fit(data.X, data.y, data.classes is not None, l1, l2, seed, standardize, max_iter), data)
+
+
+def weighed(fitted: Fitted, data: ProbeData) -> Found:
+    """What a fitted model says of the neurons of the activations that it was fitted on."""
     order, scores = ordering_of(np.where(data.constant, 0, fitted.weights))
     weight = np.abs(fitted.weights)
     per_class = None if data.classes is None else np.repeat(weight, 2, axis=0) if len(weight) == 1 else weight

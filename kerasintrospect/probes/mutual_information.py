@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
+from ..labelled import positive
 from .base import Found, method
 from .data import ProbeData
 
@@ -21,14 +22,23 @@ def mutual_information(data: ProbeData, seed: int, neighbors: int = 3, max_examp
     """
     from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
+    positive(neighbors=neighbors)
+    neighbors = int(neighbors)
+    if max_examples is not None:
+        positive(max_examples=max_examples)
+        max_examples = int(max_examples)
     if max_examples is not None and max_examples < 2 * neighbors:
         raise InputError("`max_examples` has to be at least twice `neighbors`. "
                          f"Received: max_examples={max_examples!r}, neighbors={neighbors!r}.")  # fmt: skip
-    X, y = data.X, data.y
+    rows = np.arange(len(data))
     notes: tuple[str, ...] = ()
-    if max_examples is not None and len(X) > max_examples:
-        rows = np.sort(np.random.default_rng(seed).choice(len(X), max_examples, replace=False))
-        X, y, notes = X[rows], y[rows], (f"By a sample of {max_examples} of {len(data)} rows.",)
+    if max_examples is not None and len(rows) > max_examples:
+        rows = np.sort(np.random.default_rng(seed).choice(len(rows), max_examples, replace=False))
+        notes = (f"By a sample of {max_examples} of {len(data)} rows.",)
+    X, y = data.scaled(rows), data.y[rows]
+    if len(X) <= neighbors or (data.classes is not None and np.bincount(y).max() < 2):
+        raise InputError("The estimate takes more rows than neighbors, and a class with two rows. Received: "
+                         f"{len(X)} rows, neighbors={neighbors}.")  # fmt: skip
     estimate = mutual_info_regression if data.classes is None else mutual_info_classif
     found = estimate(X, y, discrete_features=False, n_neighbors=neighbors, random_state=seed)
     return Found(found / np.log(2), notes=notes)

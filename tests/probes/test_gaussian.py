@@ -88,6 +88,13 @@ def test_more_units_than_rows():
 
 
 def test_options_that_mean_nothing():
-    for options in ({"neurons": 0}, {"covariance": "full"}):
-        with pytest.raises(InputError, match='`covariance` is "mean" or "mode"'):
+    with pytest.raises(InputError, match='`covariance` is "mean" or "mode"'):
+        rank_neurons(*planted("binary", 50), "gaussian", covariance="full")
+    for options in ({"neurons": 0}, {"neurons": 2.5}, {"candidates": "a"}, {"max_examples": -1}):
+        with pytest.raises(InputError, match="has to be an integer of at least 1"):
             rank_neurons(*planted("binary", 50), "gaussian", **options)
+
+
+def test_neurons_that_never_change_are_none_to_choose_from():
+    found = rank_neurons(np.ones((20, 3)), np.arange(20) % 2, "gaussian")
+    assert found.order.tolist() == [0, 1, 2] and not found.scores.any() and found.details["chosen"].size == 0
