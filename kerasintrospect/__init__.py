@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from kerasintrospect.generating import Generated
     from kerasintrospect.grids import HeatMap, PatchGrid
     from kerasintrospect.health import NeuronHealth, dead_neurons
+    from kerasintrospect.highlights import NeuronTexts
     from kerasintrospect.influence import Influence
     from kerasintrospect.interventions import Intervention, ablate, intervention_methods, patch, steer
     from kerasintrospect.introspector import Introspector
@@ -103,6 +104,7 @@ __all__ = [
     "NeuronRanking",
     "NeuronReport",
     "NeuronSelection",
+    "NeuronTexts",
     "NeuroxActivations",
     "PatchGrid",
     "PhraseRanking",
@@ -177,6 +179,7 @@ _ROOMS = {
     "health": ("NeuronHealth", "dead_neurons"),
     "influence": ("Influence",),
     "interventions": ("Intervention", "ablate", "intervention_methods", "patch", "steer"),
+    "highlights": ("NeuronTexts",),
     "introspector": ("Introspector",),
     "mapping": ("NeuronMap", "map_neurons"),
     "layered": ("SiteProbes", "probe_sites"),

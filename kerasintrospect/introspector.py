@@ -14,6 +14,7 @@ from .examining import examine
 from .exporting import export
 from .generating import Generated, generate
 from .grids import HeatMap, PatchGrid, heat_map, patch_grid
+from .highlights import NeuronTexts, neuron_texts
 from .influence import Influence, influence
 from .interventions.base import Intervention
 from .layered import SiteProbes
@@ -192,6 +193,10 @@ class Introspector(Wrapped):
         from .portraits import portray
 
         return portray(self, texts, labels, site, **options)
+
+    def neuron_texts(self, texts: Sequence[str], site: str, unit: int, **options: Any) -> NeuronTexts:
+        """Your own texts, coloured by a unit: see `kerasintrospect.highlights.neuron_texts`."""
+        return neuron_texts(self._runner, self._arrange, texts, self._site(site, inside=True), unit, **options)
 
     def generate(self, texts: Sequence[str], site: str, unit: int, **options: Any) -> Generated:
         """Texts that drive a unit up or down: see `kerasintrospect.generating.generate`."""

@@ -15,15 +15,19 @@ from . import __version__
 from .compositional import explain_neurons
 from .concepts import find_concepts
 from .contexts import top_contexts
-from .effects import AblationCurve
+from .effects import AblationCurve, NeuronEffects
 from .errors import InputError, KerasIntrospectError
 from .examining import token_stations
 from .files import write_whole
 from .health import dead_neurons
-from .interventions.base import ablate
-from .labelled import class_ids, paired, positive, strings, warnings_as_notes
+from .highlights import Facts, grain, rows_of
+from .interventions.base import Intervention, ablate
+from .labelled import positive, warnings_as_notes
 from .neurons import top_words
 from .probes.base import NeuronRanking, rank_neurons
+from .readings import chosen_units
+from .sampling import Sample, sample
+from .stations import stations
 from .store import ActivationStore
 
 if TYPE_CHECKING:
@@ -33,10 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["NeuronReport", "portray"]
 
-Facts = dict[str, Any]
 TRIED = 300  # texts on which every unit is ablated
 COLOURED = 3  # texts at the top of a unit; one at its bottom stands beside them
 LISTED = 8  # words of a unit, up and down
+FIRES = 0.95  # a neuron fires above this quantile
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,71 +95,77 @@ class NeuronReport:
 
 
 def portray(
-    lens: Introspector, texts: Sequence[str], labels: Any = None, site: str | None = None, units: Sequence[int] | None = None,
-    top: int = 8, max_texts: int = 1000, seed: int = 0,
-) -> NeuronReport:
+    lens: Introspector, texts: Sequence[str], labels: Any = None, site: str | None = None,
+    units: Sequence[int] | int | None = None, top: int = 8, max_texts: int = 1000, seed: int = 0,
+    edit: Intervention | None = None,
+) -> NeuronReport:  # fmt: skip
     """Ranks the neurons of a site by their effect on the answers and by what they tell of the labels, and shows the first.
 
-    The effect of a neuron is how far the score of the label (or of the predicted class) falls when it is set to its mean.
-    What it responds to is read off words, where the site has a vector per token, and else off whole texts.
+    The effect of a neuron is how far the score of the label (or of the predicted class) falls when it is set to its mean; of
+    a regression, how far the number that it gives falls. What it responds to is read off words, where the site has a vector
+    per token, and else off whole texts.
 
     Args:
         lens: The wrapped model. It has to take texts.
         texts: Texts, better not those that the model was trained on.
-        labels: One per text: class indices or names; None takes what the model says.
+        labels: One per text: class indices or names, of a regression numbers; None takes what the model says.
         site: The address; None takes the last layer with a vector per token, or else the input of the last layer.
         units: Which neurons to show; None takes the first of both rankings in turn.
         top: How many.
         max_texts: Texts that are read; more are drawn from.
         seed: Of all draws.
+        edit: What is done to a neuron for its effect: None is `ki.ablate(how="mean")`, with the mean over the texts tried.
 
     Returns:
         `NeuronReport`.
 
     Raises:
-        InputError: If texts and labels fit neither each other nor the model.
+        InputError: If texts and labels fit neither each other nor the model, or there is no such neuron.
         UnsupportedError: If the model is a black box, or gives no single answer per text.
     """
     positive(top=top, max_texts=max_texts)
     lens._runner.check_open("neurons")
+    edit = _edit(edit)
     notes: list[str] = []
     with warnings_as_notes(notes), tempfile.TemporaryDirectory() as folder:
-        chosen, truth = _sample(lens, texts, labels, max_texts, seed, notes)
-        place = _place(lens, site)
-        unit = "word" if place in token_stations(lens._runner) else "example"
-        store = lens.export(chosen, Path(folder) / "store", [place], unit=unit, dtype="float32")
+        drawn, place = sample(lens, texts, labels, max_texts, seed, notes), _place(lens, site)
+        by = grain(lens._runner, drawn.texts, lens._site(place))
+        store = lens.export(drawn.texts, Path(folder) / "store", [place], unit=by, dtype="float32")
         values = store.read(place)
-        notes += store.notes
-        tried, wanted, edit = lens._arrange(chosen[:TRIED]), None if labels is None else truth[:TRIED], ablate(how="mean")
-        effect = lens.neuron_effects(tried, place, wanted, edit)
+        chosen = None if units is None else _chosen(units, values.shape[1])
+        notes += [drawn.in_own_numbers(note) for note in store.notes]
+        tried, wanted = drawn.tried(TRIED, seed)
+        arranged = lens._arrange(tried)
+        effect = lens.neuron_effects(arranged, place, wanted, edit)
         rankings = {"effect": effect.ranking}
-        means = _by_text(values, store.documents, len(chosen))
-        probed = _probe(means, truth, seed, notes)
+        means = _by_text(values, store.documents, len(drawn.texts))
+        probed = _probe(means, drawn, seed, notes)
         rankings |= {} if probed is None else {"probe": probed}
-        shown = _turns(rankings, top) if units is None else [int(unit) for unit in units]
-        facts = _units(store, values, means, truth, shown, effect, rankings, lens, notes, seed)
-        curve = _curve(lens.ablation_curve(tried, place, rankings, wanted, edit=edit, seed=seed))
+        shown = _turns(rankings, top) if chosen is None else chosen
+        facts = _units(store, values, means, drawn, shown, effect, rankings, notes, seed)
+        curve = _curve(lens.ablation_curve(arranged, place, rankings, wanted, edit=edit, seed=seed))
     return NeuronReport({
         "version": __version__, "title": f"The neurons of {place}", "model": dict(lens.describe()), "site": place,
-        "unit": unit, "count": values.shape[1], "rows": len(values), "texts": len(chosen), "tried": min(TRIED, len(chosen)),
-        "class_names": list(lens._find_output().class_names), "labelled": labels is not None, "units": facts, "curve": curve,
+        "site_given": site is not None, "other_sites": _others(lens, place), "units_given": units is not None,
+        "edit": edit.name, "unit": by, "count": values.shape[1], "rows": len(values), "texts": len(drawn.texts),
+        "tried": len(tried), "regression": drawn.is_regression, "measure": drawn.measure, "class_names": drawn.names,
+        "labelled": labels is not None, "fires": 1 - FIRES, "units": facts, "curve": curve,
         "silent": dead_neurons(values).units.tolist(), "notes": list(dict.fromkeys(notes)),
         "rankings": {name: [int(u) for u in one.order[:50]] for name, one in rankings.items()},
     })  # fmt: skip
 
 
-def _sample(
-    lens: Introspector, texts: Sequence[str], labels: Any, most: int, seed: int, notes: list[str]
-) -> tuple[list[str], np.ndarray]:
-    """Texts that the model sees something of, with their labels, or what the model says."""
-    given = strings(texts, "texts", notes)
-    names, named = list(lens._find_output().class_names), lens.class_names is not None
-    ids = None if labels is None else class_ids(paired(given, labels), names, named, "labels")
-    order = np.random.default_rng(seed).permutation([i for i, text in enumerate(given) if text.strip()])[:most]
-    if not len(order):
-        raise InputError("`texts` has to hold a text with words. Received: empty texts.")
-    chosen = [given[i] for i in order]
-    return chosen, np.asarray(lens.predict(chosen).labels) if ids is None else ids[order]
+def _edit(edit: Intervention | None) -> Intervention:
+    edit = ablate(how="mean") if edit is None else edit
+    if not isinstance(edit, Intervention) or edit.selection.units is not None:
+        raise InputError("`edit` is done to each neuron in turn: ki.ablate(how=...) or ki.steer(...) without units. "
+                         f"Received: edit={edit!r}.")  # fmt: skip
+    return edit
+
+
+def _chosen(units: Any, count: int) -> list[int]:
+    chosen_units(units, count)
+    return list(dict.fromkeys(np.ravel(units).tolist()))
 
 
 def _place(lens: Introspector, site: str | None) -> str:
@@ -165,9 +175,20 @@ def _place(lens: Introspector, site: str | None) -> str:
     return found[-1] if found else str(lens._runner.summary())
 
 
+def _others(lens: Introspector, place: str) -> list[str]:
+    """Further sites of a forward pass that the page could be about."""
+    try:
+        return [str(site) for site in stations(lens._runner, []) if str(site) != place]
+    except InputError:
+        return []
+
+
 def _curve(found: AblationCurve) -> Facts:
-    lines = found.flips if found.accuracy is None else found.accuracy
-    return {"counts": found.counts.tolist(), "what": "accuracy" if found.accuracy else "predictions changed",
+    what, lines = "accuracy", found.accuracy
+    if lines is None:
+        is_number = all(np.isnan(line).all() for line in found.flips.values())
+        what, lines = ("mean score", found.score) if is_number else ("predictions changed", found.flips)
+    return {"counts": found.counts.tolist(), "what": what,
             "lines": {name: [float(x) for x in line] for name, line in lines.items()}}  # fmt: skip
 
 
@@ -178,11 +199,12 @@ def _by_text(values: np.ndarray, documents: np.ndarray, count: int) -> np.ndarra
     return np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], np.nan)
 
 
-def _probe(means: np.ndarray, truth: np.ndarray, seed: int, notes: list[str]) -> NeuronRanking | None:
+def _probe(means: np.ndarray, drawn: Sample, seed: int, notes: list[str]) -> NeuronRanking | None:
     """The ranking of a linear probe of the labels; None where there is nothing to tell apart."""
-    kept = np.isfinite(means).all(1) & (truth >= 0)
+    kept = np.isfinite(means).all(1) & (drawn.is_regression | (drawn.truth >= 0))
+    kind = float if drawn.is_regression else int
     try:
-        return rank_neurons(means[kept].astype(np.float32), truth[kept].astype(int), "linear", seed)
+        return rank_neurons(means[kept].astype(np.float32), drawn.truth[kept].astype(kind), "linear", seed)
     except KerasIntrospectError as why:
         notes.append(f"The neurons are not ranked by a probe: {why}")
         return None
@@ -199,25 +221,25 @@ def _turns(rankings: dict[str, NeuronRanking], top: int) -> list[int]:
 
 
 def _units(
-    store: ActivationStore, values: np.ndarray, means: np.ndarray, truth: np.ndarray, shown: list[int], effect: Any,
-    rankings: dict[str, NeuronRanking], lens: Introspector, notes: list[str], seed: int,
+    store: ActivationStore, values: np.ndarray, means: np.ndarray, drawn: Sample, shown: list[int], effect: NeuronEffects,
+    rankings: dict[str, NeuronRanking], notes: list[str], seed: int,
 ) -> list[Facts]:  # fmt: skip
     """The facts of each neuron shown."""
     said, spans, documents = store.texts or [], store.spans, store.documents
-    lists = _words(values, said, shown, notes) if store.unit == "word" else {}
-    formulas = _formulas(values, said, documents, shown, notes, seed) if store.unit == "word" else {}
+    lists = {} if store.unit == "example" else _words(values, said, shown, notes)
+    formulas = {} if store.unit == "example" else _formulas(values, said, documents, shown, notes, seed)
     ranks = {name: {int(u): i + 1 for i, u in enumerate(one.order)} for name, one in rankings.items()}
     row_of = {int(unit): i for i, unit in enumerate(effect.units)}
-    names, found = list(lens._find_output().class_names), []
+    found = []
     for unit in shown:
         contexts = top_contexts(values, said, documents.tolist(), spans, unit=unit, k=4, seed=seed)
         i = row_of[unit]
         found.append({
-            "unit": unit, "drop": float(effect.drop[i]), "flips": None if np.isnan(effect.flips[i]) else float(effect.flips[i]),
+            "unit": unit, "drop": float(effect.drop[i]), "flips": _number(effect.flips[i]),
             "ranks": {name: places.get(unit) for name, places in ranks.items()}, "up": lists.get((unit, "up"), []),
             "down": lists.get((unit, "down"), []), **formulas.get(unit, {"formula": None, "iou": None, "held_out_iou": None}),
-            "by_class": _by_class(means[:, unit], truth, names), "distribution": contexts.distribution,
-            "bins": list(contexts.bins), "contexts": list(contexts.rows), "coloured": _coloured(store, values[:, unit], unit),
+            "by_class": _by_class(means[:, unit], drawn.truth, drawn.names), "distribution": contexts.distribution,
+            "bins": list(contexts.bins), "contexts": list(contexts.rows), **_coloured(store, values[:, unit], drawn.texts),
         })  # fmt: skip
     return found
 
@@ -236,7 +258,8 @@ def _formulas(
     values: np.ndarray, said: list[str], documents: np.ndarray, shown: list[int], notes: list[str], seed: int
 ) -> dict[int, Facts]:
     try:
-        found = explain_neurons(values, find_concepts(words=said), units=shown, documents=documents.tolist(), seed=seed)
+        found = explain_neurons(values, find_concepts(words=said), units=shown, quantile=FIRES,
+                                documents=documents.tolist(), seed=seed)  # fmt: skip
     except InputError as why:
         notes.append(f"No formulas are looked for: {why}")
         return {}
@@ -260,18 +283,12 @@ def _by_class(means: np.ndarray, truth: np.ndarray, names: list[str]) -> list[Fa
     return rows
 
 
-def _coloured(store: ActivationStore, values: np.ndarray, unit: int) -> list[Facts]:
-    """The texts where a neuron is highest, and the one where it is lowest, with its value at each word from its median."""
-    whole, documents, spans = store.document_texts or [], store.documents, store.spans
-    if spans is None:
-        return []
-    centred = values - np.median(values)
-    highest, lowest = np.argsort(-centred, kind="stable"), int(np.argmin(centred))
-    order = list(dict.fromkeys([*dict.fromkeys(documents[highest].tolist())][:COLOURED] + [int(documents[lowest])]))
-    rows = []
-    for document in order:
-        own = np.flatnonzero(documents == document)
-        places = zip(spans[own].tolist(), centred[own].tolist(), strict=True)
-        words = [{"start": start, "end": end, "value": value} for (start, end), value in places]
-        rows.append({"text": whole[document], "words": words, "top": float(np.abs(centred).max())})
-    return rows
+def _coloured(store: ActivationStore, values: np.ndarray, whole: Sequence[str]) -> Facts:
+    """The texts where a neuron is highest, and those where it is lowest, with its value at each word; what is in between."""
+    documents, middle = store.documents, float(np.median(values))
+    order, few = np.argsort(-values, kind="stable"), COLOURED if store.spans is not None else LISTED // 2
+    highest = list(dict.fromkeys(documents[order].tolist()))[:few]
+    lowest = list(dict.fromkeys(documents[order[::-1]].tolist()))[: 1 if store.spans is not None else few]
+    chosen = dict.fromkeys([*highest, *reversed(lowest)])
+    return {"coloured": rows_of(store, values, list(chosen), whole), "middle": middle,
+            "scale": float(np.abs(values - middle).max())}  # fmt: skip

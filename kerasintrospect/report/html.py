@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from .cards import Scored, build_errors, coloured, visible
-from .neurons import build_neurons
+from .neurons import build_neurons, build_texts
 from .overview import build_overview
 from .parts import Colouring, Piece
 from .training import build_training
@@ -23,7 +23,7 @@ from .training import build_training
 if TYPE_CHECKING:
     from kerasintrospect import Attribution
 
-__all__ = ["coloured_texts", "render", "render_neurons"]
+__all__ = ["coloured_texts", "neuron_texts_fragment", "neuron_texts_page", "render", "render_neurons"]
 
 MOST = 5_000_000  # bytes of a page
 LIMITS = (10_000, 2_000, 600, 280, 140)  # characters of a text; the first that keeps the page small enough
@@ -77,6 +77,22 @@ def render_neurons(facts: Mapping[str, Any]) -> str:
     """
     style = _source("page.css") + _source("marks.css") + _source("neurons.css")
     return _template("neuron_page.html").render(page=build_neurons(facts), style=style)
+
+
+def neuron_texts_page(facts: Mapping[str, Any]) -> str:
+    """Writes texts coloured by a neuron as a page, which runs no script.
+
+    Args:
+        facts: `NeuronTexts.to_dict()`.
+    """
+    style = _source("page.css") + _source("marks.css") + _source("neurons.css")
+    return _template("neuron_texts_page.html").render(page=build_texts(facts, LIMITS[0]), style=style)
+
+
+def neuron_texts_fragment(facts: Mapping[str, Any]) -> str:
+    """The same for a notebook: a fragment of HTML."""
+    part = build_texts(facts, LIMITS[0])
+    return _template("neuron_texts_fragment.html").render(page=part, marks=_source("marks.css"))
 
 
 def coloured_texts(attributions: "Iterable[Attribution]") -> str:

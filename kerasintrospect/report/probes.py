@@ -59,7 +59,7 @@ def _draw_curve(axis: "Axes", probe: Any) -> None:
 
 
 def plot_site_probes(found: Any) -> "Figure":
-    """Score and controls by site, and the share of neurons that suffices.
+    """Score and controls by site, and the fewest neurons: on validation rows they do as well, on test rows see the left.
 
     Args:
         found: `SiteProbes`.
@@ -75,11 +75,15 @@ def plot_site_probes(found: Any) -> "Figure":
         if any(row[name] is not None for row in facts):
             values = [float("nan") if row[name] is None else row[name] for row in facts]
             left.plot(range(len(names)), values, style, marker="o", ms=3, color=color, label=label)
+    few = [row["minimal_score"] for row in facts]
+    left.plot(range(len(names)), few, "-", marker="v", ms=4, color=_ORANGE, label="the fewest neurons alone")
     left.set_ylabel(facts[0]["metric"])
     left.legend(fontsize=7, frameon=False)
-    right.bar(range(len(names)), [100 * row["minimal_share"] for row in facts], color=_BLUE, width=0.6)
-    right.set_ylabel("neurons that suffice, %")
-    for axis, title in ((left, "what a probe reads"), (right, f"within {facts[0]['tolerance']:.0%} of all neurons")):
+    bars = right.bar(range(len(names)), [100 * row["minimal_share"] for row in facts], color=_ORANGE, width=0.6)
+    right.bar_label(bars, [f"{row['minimal']} of {row['units']}" for row in facts], fontsize=7, padding=2)
+    right.set_ylabel("neurons, %")
+    fewest = f"the fewest within {facts[0]['tolerance']:.0%} of all, chosen on validation rows"
+    for axis, title in ((left, "what a probe reads, on test rows"), (right, fewest)):
         axis.set_xticks(range(len(names)), [name.replace("$", r"\$") for name in names], rotation=90, fontsize=7)
         _dress(axis, title)
     return figure

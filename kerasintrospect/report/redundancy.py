@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 __all__ = ["plot_clusters", "plot_factors", "plot_map", "plot_selection"]
 
 _BLUE, _ORANGE, _GRAY = "#1f6fb4", "#c8600a", "#7a7a7a"
+_NUMBERED = 80  # units whose numbers find room on an axis
+_VISIBLE = 100  # a frame can be seen from this part of the map on
 
 
 def plot_clusters(clusters: Any) -> "Figure":
@@ -51,11 +53,16 @@ def _draw_cells(figure: "Figure", axis: "Axes", clusters: Any) -> None:
     ordered = clusters.labels[clusters.order]
     edges = np.r_[0, np.flatnonzero(np.diff(ordered)) + 1, m]
     for start, stop in zip(edges, edges[1:], strict=False):
-        if (stop - start) * side >= 8 * m:  # a frame that can be seen round what it frames
-            axis.plot([start, stop, stop, start, start], [start, start, stop, stop, start], color=_BLUE, lw=0.8)
+        if stop - start > 1 and stop - start >= m / _VISIBLE:
+            axis.plot([start, stop, stop, start, start], [start, start, stop, stop, start], color=_BLUE, lw=1.2)
     mean = "" if side == m else f", about {m / side:.0f} a cell"
-    axis.set(xlabel="units in the order of the tree", xlim=(0, m), ylim=(m, 0))
+    axis.set(xlabel=f"units in the order of the tree; a frame is a cluster{'' if m <= _NUMBERED else ' (numbers: to_frame())'}",
+             xlim=(0, m), ylim=(m, 0))  # fmt: skip
     _dress(axis, f"correlation of {m} units{mean}")
+    numbers = [str(unit) for unit in clusters.order] if m <= _NUMBERED else []
+    places = np.arange(len(numbers)) + 0.5  # places in the order are no unit numbers, so they are not shown
+    axis.set_xticks(places, numbers, rotation=90, fontsize=min(8, 300 / m))
+    axis.set_yticks(places, numbers, fontsize=min(8, 300 / m))
 
 
 def _dress(axis: "Axes", title: str) -> None:
