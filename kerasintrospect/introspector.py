@@ -150,7 +150,7 @@ class Introspector(Wrapped):
         return export(self._runner, self._arrange, inputs, path, sites, labels, unit, pool, dtype, overwrite)
 
     def probe(
-        self, inputs: Any, labels: Any = None, sites: Sequence[str] | None = None, unit: str = "word", **options: Any
+        self, inputs: Any, labels: Any = None, sites: Sequence[str] | None = None, unit: str | None = None, **options: Any
     ) -> SiteProbes:
         """What is known at which layer, with the controls that such a score needs: see `kerasintrospect.examining.examine`."""
         return examine(self._runner, self._arrange, inputs, labels, sites, unit, **options)

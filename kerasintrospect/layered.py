@@ -172,6 +172,9 @@ def _by_text(store: ActivationStore, notes: list[str]) -> Array:
     first: dict[str, int] = {}
     group = np.array([first.setdefault(text, at) for at, text in enumerate(texts)], int)
     again = len(texts) - len(first)
+    if again and len(first) < 5:
+        raise InputError("Equal texts are in one part together, and to hold some out takes at least 5 that differ. "
+                         f"Received: {len(texts)} texts, of which {len(first)} differ. Give more, or documents=.")  # fmt: skip
     if again:
         notes.append(f"{again} of {len(texts)} texts are equal to another: equal ones are in one part together.")
     return group[store.documents]

@@ -46,10 +46,50 @@ def test_texts_have_labels_too() -> None:
 
     lens = ki.wrap(tiny.model(keras), class_names=tiny.NAMES)
     texts, labels = tiny.train()
-    found = lens.probe(texts, labels, unit="example", untrained=False, sizes=[1, 2])
+    found = lens.probe(texts, labels, untrained=False, sizes=[1, 2], dtype="float32")
+    assert sum(map(len, found["embedding"].rows.values())) == len(texts)  # a row per text: what has a label
     assert found.best in found
     assert found["embedding"].score > found["embedding"].facts["majority"] + 0.3
     assert found["embedding"].facts["untrained"] is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "said"),
+    [
+        (None, {}, r"such as ki.tagged\(words, labels\).* Received: labels=None"),
+        ([1] * 24, {}, "labels of at least two classes. Received: 24 times 1"),
+        ([0, 1] * 12, {"method": "lineer"}, "no ranking method 'lineer'"),
+        ([0, 1] * 12, {"tolerance": 2}, "Received: tolerance=2"),
+        ([0, 1] * 12, {"depth": 2}, "'linear' has other options: .*'depth'"),
+        ([0, 1] * 12, {"seed": -1}, "Received: seed=-1"),
+        ([0, 1] * 12, {"y": [1]}, "the labels `labels`. Received: y="),
+        ([0.5, 1.25] * 12, {"method": "iou"}, "'iou' ranks for classes, and the labels are values"),
+        ([True, 1] * 12, {}, r"all of a kind. Received: y\[1\]=1"),
+    ],
+)
+def test_what_cannot_be_probed_is_said_before_the_model_runs(labels, options, said, tmp_path) -> None:
+    import keras
+
+    lens, path = ki.wrap(tiny.model(keras), class_names=tiny.NAMES), tmp_path / "kept"
+    with pytest.raises((ki.InputError, ki.InputTypeError, ki.UnsupportedError), match=said):
+        lens.probe(tiny.train()[0][:24], labels, path=path, **options)
+    assert not path.exists()
+
+
+def test_rows_that_are_left_out_are_said() -> None:
+    """Of what a tokenizer drops no row is left: a whole class is gone, and nobody would miss it."""
+    import keras
+
+    lens = ki.wrap(tiny.model(keras), class_names=tiny.NAMES)
+    rows = [[name, ":", other, "--"] for name in list(tiny.MEANING)[:8] for other in list(tiny.MEANING)[8:13]] * 2
+    found = lens.probe(ki.tagged(rows, [["N", "P", "V", "P"]] * 80), sites=["embedding"], untrained=False, sizes=[1])
+    assert sum(map(len, found["embedding"].rows.values())) == 160
+    for notes in (found.notes, found["embedding"].notes):
+        text = " ".join(notes)
+        assert "160 words have no row" in text and "Classes of which no row is left: 'P'." in text
+        assert "40 of 80 texts are equal to another" in text
+    with pytest.raises(ki.InputError, match="Received: 80 texts, of which 2 differ"):
+        lens.probe(ki.tagged(rows[:2] * 40, [["N", "P", "V", "P"]] * 80), sites=["embedding"], untrained=False)
 
 
 def test_a_black_box_has_no_layers() -> None:
