@@ -26,7 +26,7 @@ class Labels:
     """Labels of documents or of their words.
 
     Attributes:
-        values: Indices into `classes`, -1 for none; numbers without classes; None if there are no labels.
+        values: Indices into `classes`, -1 for none; numbers without classes, NaN for none; None if there are no labels.
         classes: Sorted; None for numbers.
         tagged: The words that the values are of; None if they are of documents.
     """
@@ -92,11 +92,11 @@ def _coded(labels: Sequence[Any]) -> tuple[Array, list[Any] | None]:
     plain = [label.item() if isinstance(label, np.generic) else label for label in labels]
     kinds = {type(label) for label in plain} - {type(None)}
     if kinds in ({float}, {float, int}):
-        values = np.array([np.nan if label is None else label for label in plain], np.float64)
-        if np.isnan(values).any():
-            place = int(np.isnan(values).argmax())
-            raise InputError(f"Of labels that are numbers none is missing. Received: {plain[place]} at position {place}.")
-        return values, None
+        wrong = next((i for i, label in enumerate(plain) if label is not None and not np.isfinite(label)), None)
+        if wrong is not None:
+            raise InputError("Labels that are numbers are finite, and None where there is none. "
+                             f"Received: {plain[wrong]} at position {wrong}.")  # fmt: skip
+        return np.array([np.nan if label is None else label for label in plain], np.float64), None
     if len(kinds) != 1 or not kinds <= {str, bool, int}:
         shown = ", ".join(sorted(kind.__name__ for kind in kinds)) or "only None"
         raise InputTypeError(f"Labels are all str, all bool, all int, or numbers. Received: {shown}.")

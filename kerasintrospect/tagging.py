@@ -67,7 +67,7 @@ def tagged(words: Sequence[Sequence[str]], labels: Sequence[Sequence[Any]]) -> T
 
     Args:
         words: Per text its words.
-        labels: Per text one label per word; None for a word without one.
+        labels: Per text one label per word, a class or a number; None for a word without one.
 
     Raises:
         InputError: if they do not align; it names the text.
@@ -80,15 +80,17 @@ def tagged(words: Sequence[Sequence[str]], labels: Sequence[Sequence[Any]]) -> T
         raise InputError(f"`words` and `labels` hold one list per text. Received: {len(words)} and {len(labels)} lists.")
     texts, spans = [], []
     for i, (row, tags) in enumerate(zip(words, labels, strict=True)):
-        if isinstance(row, str) or isinstance(tags, str):
-            raise InputTypeError(f"`words` and `labels` hold one list per text. Received: a str at position {i}.")
+        other = next((one for one in (row, tags) if isinstance(one, (str, bytes)) or not isinstance(one, Iterable)), ())
+        if not isinstance(other, tuple):
+            raise InputTypeError("`words` and `labels` hold one list per text. "
+                                 f"Received: a {type(other).__name__} at position {i}.")  # fmt: skip
         if len(row) != len(tags):
             raise InputError(f"Each word needs a label. Received: {len(row)} words and {len(tags)} labels in text {i}.")
-        if not row:
+        if not len(row):
             raise InputError(f"A text has words. Received: none in text {i}.")
-        wrong = next((word for word in row if not isinstance(word, str) or not word.strip()), None)
-        if wrong is not None:
-            raise InputError(f"A word is a str that is not blank. Received: {wrong!r} in text {i}.")
+        wrong = [word for word in row if not isinstance(word, str) or not word.strip()]
+        if wrong:
+            raise InputError(f"A word is a str that is not blank. Received: {wrong[0]!r} in text {i}.")
         text, places = _joined([(word, True) for word in row])
         texts.append(text)
         spans.append(places)
@@ -156,8 +158,8 @@ def read_conllu(path: Path_, column: str = "upos") -> Tagged:
     for sentence in _sentences(path):
         pieces, tags = _surface(sentence, lambda token: _label(token, _FIELDS.index(name), key), path)
         text, places = _joined(pieces)
-        if sentence.text is not None and "".join(sentence.text.split()) != "".join(text.split()):
-            raise _fault(path, sentence.line, "The forms make up the text.", f"# text = {sentence.text[:60]!r}, {text[:60]!r}")
+        if sentence.text is not None and sentence.text.split() != text.split():
+            _check_same(sentence, text, path)
         texts.append(text)
         spans.append(places)
         labels.append(tags)
@@ -240,6 +242,22 @@ def _put(pieces: list[tuple[str, bool]], tags: list[Any], words: list[_Token], w
     several = [one for one in map(label, words) if one is not None]
     pieces.append((whole.fields[1], blank))
     tags.append("+".join(several) or None)
+
+
+def _check_same(sentence: _Sentence, forms: str, path: Path_) -> None:
+    """But for blanks; shows both where they part."""
+    texts = (sentence.text or "", forms)
+    places = [[i for i, one in enumerate(text) if not one.isspace()] for text in texts]
+    kept = ["".join(text[i] for i in where) for text, where in zip(texts, places, strict=True)]
+    if kept[0] == kept[1]:
+        return
+    same = len(os.path.commonprefix(kept))
+    shown = []
+    for text, where in zip(texts, places, strict=True):
+        at = where[same] if same < len(where) else len(text)
+        start, end = max(0, at - 30), at + 30
+        shown.append(repr("..." * (start > 0) + text[start:end] + "..." * (end < len(text))))
+    raise _fault(path, sentence.line, "The forms make up the text.", f"# text = {shown[0]}, forms {shown[1]}")
 
 
 def _lasts(n: int) -> list[bool]:

@@ -29,12 +29,20 @@ def test_labels_of_words_go_to_the_words_and_tokens_where_they_stand():
 @pytest.mark.parametrize(("labels", "kind", "said"), [
     (["a"], InputError, "2 texts, 1 labels"), ("ab", InputTypeError, "one label per text"),
     (["a", 1], InputTypeError, "int, str"),
-    ([None, None], InputTypeError, "only None"), ([0.5, None], InputError, "None at position 1"),
-    ([0.5, float("nan")], InputError, "nan at position 1"), ([["a"], ["b"]], InputTypeError, "list"),
+    ([None, None], InputTypeError, "only None"), ([0.5, float("inf")], InputError, "finite.*Received: inf at position 1"),
+    ([0.5, float("nan")], InputError, "None where there is none. Received: nan at position 1"),
+    ([["a"], ["b"]], InputTypeError, "list"),
 ])  # fmt: skip
 def test_what_are_no_labels(labels, kind, said):
     with pytest.raises(kind, match=said):
         Labels.of(2, labels, "example")
+
+
+def test_a_number_may_be_missing_as_a_class_may():
+    found = Labels.of(tagged([["ab", "c"], ["def"]], [[0.5, None], [2]]), None, "token")
+    documents, spans = np.array([0, 0, 0, 1]), np.array([(0, 1), (3, 4), (-1, -1), (0, 2)])
+    np.testing.assert_array_equal(found.take(documents, spans), [0.5, np.nan, np.nan, 2])
+    assert found.classes is None and Labels.of(2, [None, 1.5], "example").values[1] == 1.5
 
 
 def test_words_have_one_kind_of_labels():

@@ -1,7 +1,9 @@
 """Words and labels of files: texts as they were written, every mismatch with its line."""
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import kerasintrospect as ki
@@ -87,6 +89,17 @@ def test_faults_of_a_file_are_named_with_their_line(text, said, file):
     assert said in str(caught.value) and "a.conllu" in str(caught.value)
 
 
+def test_texts_that_part_late_are_shown_where_they_part(file):
+    words = [f"word{i}" for i in range(40)]
+    rows = "\n".join(f"{i}\t{word}" + "\t_" * 8 for i, word in enumerate(words, 1))
+    for last in ("other39", ""):
+        with pytest.raises(InputError) as caught:
+            ki.read_conllu(file(f"# text = {' '.join([*words[:-1], last])}\n{rows}\n"))
+        found = re.search(r"# text = '\.\.\.(.*)', forms '\.\.\.(.*)' in line 1", str(caught.value))
+        assert found[1].endswith(f"word37 word38 {last}".strip()) and found[2].endswith("word37 word38 word39")
+    assert ki.read_conllu(file(f"# text = {'  '.join(words)}\n{rows}\n")).words == [words]
+
+
 def test_columns_of_the_conll_tasks(file):
     path = file("-DOCSTART- -X- O O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n\n# . B-NP O\n")
     found = ki.read_columns(path)
@@ -112,6 +125,12 @@ def test_two_lists_are_aligned_or_refused():
         ki.tagged(["a"], ["x"])
     with pytest.raises(InputError, match="' ' in text 0"):
         ki.tagged([["a", " "]], [["x", "y"]])
+    with pytest.raises(InputError, match="Received: None in text 0"):
+        ki.tagged([[None]], [[1]])
+    with pytest.raises(InputTypeError, match="a NoneType at position 1"):
+        ki.tagged([["a"], ["b"]], [["x"], None])
+    arrays = ki.tagged(np.array([["a", "b"]]), np.array([["x", "y"]]))
+    assert (arrays.texts, arrays.labels) == (["a b"], [["x", "y"]])
     with pytest.raises(InputError, match="none in text 1"):
         ki.tagged([["a"], []], [["x"], []])
 
