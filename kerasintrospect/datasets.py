@@ -24,8 +24,8 @@ from .vectors import widened
 
 __all__ = [
     "Damaged", "check_files", "checks_of", "crc_of", "decoded", "encoded", "facts_of_files", "fits", "float_type",
-    "locked", "opened", "plain", "point", "read_column", "read_vectors", "readable", "rewound", "row_numbers", "scan", "short",
-    "vectors_of",
+    "folder_of", "locked", "made", "opened", "plain", "point", "read_column", "read_vectors", "readable", "rewound",
+    "row_numbers", "scan", "short", "vectors_of", "writable",
 ]  # fmt: skip
 
 _SMALL = 2**20  # bytes of a file that is read whole whenever it is opened
@@ -38,6 +38,23 @@ def short(value: Any) -> str:
 
 
 # The folder
+
+
+def folder_of(path: Any, name: str = "path") -> Path:
+    """A path as it was given."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputTypeError(f"`{name}` has to name a folder. Received: {name}={short(repr(path))}.")
+    return Path(path)
+
+
+@contextlib.contextmanager
+def writable(path: str | os.PathLike[str], name: str = "path") -> Iterator[None]:
+    """Says in one sentence that nothing can be written there."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"`{name}` has to name a place that can be written. Received: {name}={os.fspath(path)!r} "
+                         f"({type(error).__name__}: {error.strerror}).") from error  # fmt: skip
 
 
 def point(folder: Path, pointer: str, record: Mapping[str, Any]) -> None:
@@ -85,12 +102,37 @@ def _crc(path: Path) -> int:
 @contextlib.contextmanager
 def locked(folder: Path, what: str) -> Iterator[None]:
     """One process writes at a time; the lock of a killed one is gone with it."""
-    with (folder / ".lock").open("w") as file:
+    lock = folder / ".lock"
+    with writable(folder):
+        file = lock.open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"Another process is writing this {what}. Received: path={os.fspath(folder)!r}.") from error
-        yield
+            is_there = os.path.samestat(os.fstat(file.fileno()), lock.stat())  # and was not removed meanwhile
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise InputError(f"Another process is writing this {what}. Received: path={os.fspath(folder)!r}.")
+        try:
+            yield
+        finally:
+            if os.listdir(folder) == [lock.name]:  # nothing was written
+                lock.unlink()
+
+
+@contextlib.contextmanager
+def made(folder: Path, what: str) -> Iterator[None]:
+    """The folder, locked; a new one in which nothing was written does not stay."""
+    with writable(folder):
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder, what):
+            yield
+    finally:
+        if is_new:
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +46,7 @@ def export(
     labels: Any = None, unit: str = "example", pool: str = "mean", dtype: str = "float16", overwrite: bool = False,
 ) -> ActivationStore:  # fmt: skip
     """See `Introspector.export`."""
+    folder = datasets.folder_of(path)
     asked = [sites] if isinstance(sites, (str, Site)) else list(sites)
     places = [runner.site(site) for site in asked]
     _check(unit, pool, dtype, asked, places)
@@ -61,12 +61,11 @@ def export(
         "texts": documents.digest(), "labels": given.digest(), "classes": given.classes,
         "versions": _versions(runner.adapter.family),
     }  # fmt: skip
-    folder, job = Path(path), _Job(runner, documents, places, given, unit, pool, dtype)
+    job = _Job(runner, documents, places, given, unit, pool, dtype)
     there = begun(folder, about, len(documents), overwrite)  # before anything is made of the folder
     if there is not None and there.finished:
         return load_store(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with datasets.locked(folder, "store"):
+    with datasets.made(folder, "store"):
         facts = begun(folder, about, len(documents), overwrite)
         making = Making(folder, facts, about, len(documents), len(given.classes or ()) * sum(job.units) <= _BY_LABEL)
         with tqdm(total=len(documents), initial=making.documents, delay=2.0, leave=False, unit="text", disable=None) as bar:

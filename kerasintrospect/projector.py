@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .datasets import folder_of, writable
+
 __all__ = ["write_projector"]
 
 
@@ -26,9 +28,18 @@ def write_projector(
 
     Returns:
         The folder.
+
+    Raises:
+        InputError: if the folder cannot be written.
     """
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
+    place = folder_of(folder, "folder")
+    with writable(place, "folder"):
+        place.mkdir(parents=True, exist_ok=True)
+        _write(place, vectors, columns)
+    return place
+
+
+def _write(place: Path, vectors: Mapping[str, npt.NDArray[Any]], columns: Mapping[str, Sequence[Any]]) -> None:
     names = list(columns)
     with (place / "metadata.tsv").open("w", encoding="utf-8", errors="replace", newline="\n") as file:
         if len(names) > 1:  # a single column has no head
@@ -42,7 +53,6 @@ def write_projector(
         entries.append(f"embeddings {{\n  tensor_name: {json.dumps(name)}\n{shape}  tensor_path: \"tensors{number}.tsv\"\n"
                        '  metadata_path: "metadata.tsv"\n}\n')  # fmt: skip
     (place / "projector_config.pbtxt").write_text("".join(entries))
-    return place
 
 
 def _cell(value: Any) -> str:

@@ -165,7 +165,7 @@ class ActivationStore:
 
     @cached_property
     def labels(self) -> Array | None:
-        """(n,) labels as they were given; None where a row has none. None if no labels were given."""
+        """(n,) labels as they were given; None, or NaN of numbers, where a row has none. None if no labels were given."""
         if "label" not in self._dataset.schema.names:
             return None
         given = self._known("label")
@@ -275,7 +275,7 @@ def load_store(path: str | os.PathLike[str], lens: Any = None) -> ActivationStor
         InputError: if the folder holds no store, or a damaged one.
         StaleIndexError: if the store is of another model.
     """
-    folder = Path(path)
+    folder = datasets.folder_of(path)
     with datasets.readable(folder, "a folder that lens.export() wrote"):
         facts = read_facts(folder)
         datasets.check_files(folder, facts.files, every_byte=False)

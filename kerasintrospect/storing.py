@@ -131,9 +131,10 @@ def begun(folder: Path, about: Mapping[str, Any], total: int, overwrite: bool) -
         StaleIndexError: if it was begun with another model.
     """
     shown = f"Received: path={os.fspath(folder)!r}"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"`path` has to name a folder. {shown}, a file.")
-    others = [path.name for path in folder.iterdir()] if folder.exists() else []
+    with datasets.writable(folder):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"`path` has to name a folder. {shown}, a file.")
+        others = os.listdir(folder) if folder.exists() else []
     if _POINTER not in others:
         if not all(map(_OURS.fullmatch, others)):
             raise InputError(f"`path` has to name a store, or a new or empty folder. {shown}, which holds "
@@ -155,10 +156,8 @@ _SAME = {"sites": "at other sites", "unit": "of another unit", "pool": "pooled i
 def _check_same(facts: Facts, about: Mapping[str, Any], total: int, shown: str) -> None:
     way_out = "Go on with what it was begun with, export to another folder, or with overwrite=True"
     for name, other in _SAME.items():
-        if facts.about[name] != about[name]:
+        if facts.about[name] != about[name] or (name == "texts" and facts.total != total):
             raise InputError(f"The folder holds a store {other}. {way_out}. {shown}.")
-    if facts.total != total:
-        raise InputError(f"The folder holds a store of other texts. {way_out}. {shown}.")
     if facts.about["fingerprint"] != about["fingerprint"]:
         raise StaleIndexError(f"The folder holds a store of another model, or with another text front. {way_out}. {shown}.")
 
@@ -229,9 +228,13 @@ class Making:
         if not np.isnan(value) and values.dtype == np.float16:
             raise InputError('The activations do not fit into float16, which ends at 65504: use dtype="float32". '
                              f"Received: {place}.")  # fmt: skip
-        said = stretch.columns.get("text")
-        shown = f", {datasets.short(repr(said[row]))}" if said is not None else ""
-        raise InputError(f"Activations are finite numbers. Received: {value} at {place}{shown}: leave it out.")
+        shown = f", {datasets.short(repr(stretch.columns['text'][row]))}" if "text" in stretch.columns else ""
+        documents = stretch.columns["document"]
+        strange = [np.isnan(one) if one.dtype == np.float16 else ~np.isfinite(one) for one in stretch.vectors]
+        more = np.setdiff1d(documents[np.any([one.any(1) for one in strange], 0)], documents[row]).tolist()
+        rest = f", and {len(more)} more of documents {self.documents} to {stretch.documents - 1}: " if more else ""
+        few = ", ".join(map(str, more[:5])) + ", ..." * (len(more) > 5)
+        raise InputError(f"Activations are finite numbers. Received: {value} at {place}{shown}: leave it out{rest}{few}.")
 
     def _append(self, stretch: Stretch) -> None:
         import lance
@@ -247,9 +250,8 @@ class Making:
     def _point(self, documents: int) -> None:
         old = self.facts
         sums = f"sums-{uuid.uuid4().hex}.npz"
-        held = [(i, one.arrays()) for i, one in enumerate(self._statistics)]
-        arrays: dict[str, Any] = {f"{i}.{name}": value for i, several in held for name, value in several.items()}
-        np.savez(self.folder / sums, **arrays)
+        held = ((f"{i}.{name}", value) for i, one in enumerate(self._statistics) for name, value in one.arrays().items())
+        np.savez(self.folder / sums, **dict[str, Any](held))
         data, version = self.folder / self._data, int(self._dataset.version)
         rows = [data / "data" / file.path for part in self._dataset.get_fragments() for file in part.data_files()]
         paths = [*rows, *_manifest(data, version), self.folder / sums]

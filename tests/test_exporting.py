@@ -154,6 +154,14 @@ def test_a_killed_process_loses_and_repeats_nothing(small, tmp_path):
     same(killed, export(lens, TEXTS * 20, tmp_path / "whole", ["embedding"], labels=LABELS * 20, unit="word"))
 
 
+def test_a_store_of_a_model_with_other_layers_is_of_another_model(lens, keras, tmp_path):
+    export(lens, TEXTS, tmp_path)
+    with pytest.raises(StaleIndexError, match="another model"):
+        ki.load_store(tmp_path, ki.wrap(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="out")])))
+    with pytest.raises(StaleIndexError, match="another model"):
+        ki.load_store(tmp_path, ki.wrap(lambda texts: np.ones((len(texts), 2), "float32")))
+
+
 def test_another_model_texts_or_labels_are_refused(lens, keras, tmp_path):
     export(lens, TEXTS, tmp_path, labels=LABELS)
     other = tiny.model(keras)
@@ -187,7 +195,24 @@ def test_bad_input_is_one_sentence_and_makes_no_store(changes, kind, said, lens,
     given = {"inputs": TEXTS, "sites": ["embedding"], **changes}
     with pytest.raises(kind, match=said):
         export(lens, given.pop("inputs"), tmp_path / "a", given.pop("sites"), **given)
-    assert not (tmp_path / "a" / "store.json").exists()
+    assert not (tmp_path / "a").exists()
+
+
+def test_numbers_of_words_may_be_missing(lens, tmp_path):
+    values = [[len(word) / 2 if len(word) > 2 else None for word in row] for row in WORDS.words]
+    store = export(lens, ki.tagged(WORDS.words, values), tmp_path, ["embedding"], unit="word")
+    expected = [len(word) / 2 if len(word) > 2 else np.nan for word in store.texts]
+    assert store.classes is None and 0 < np.isnan(expected).sum() < len(expected)
+    np.testing.assert_array_equal(store.labels, expected)
+    store.check()
+
+
+def test_a_path_that_is_none_is_named(lens, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputTypeError, match="`path` has to name a folder. Received: path=None"):
+        export(lens, TEXTS, None)
+    with pytest.raises(InputError, match=r"place that can be written. Received: path='.*file/a'"):
+        export(lens, TEXTS, tmp_path / "file" / "a", ["embedding"])
 
 
 def test_empty_texts_are_told_of(lens, tmp_path):

@@ -32,3 +32,15 @@ def test_a_text_with_tabs_and_lines_is_one_cell(tmp_path):
 
     write_projector(tmp_path, {"x": np.zeros((3, 2))}, {"text": ["a\tb\nc", "", "\u2028d"]})
     assert (tmp_path / "metadata.tsv").read_text() == "a b c\n(blank)\nd\n"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    from kerasintrospect.errors import InputError, InputTypeError
+    from kerasintrospect.projector import write_projector
+
+    (tmp_path / "file").touch()
+    for folder, why in ((tmp_path / "file" / "logs", "NotADirectory"), (tmp_path / "file", "FileExists")):
+        with pytest.raises(InputError, match=f"`folder` has to name a place that can be written. Received: folder=.*{why}"):
+            write_projector(folder, {"x": np.zeros((1, 2))}, {"text": ["a"]})
+    with pytest.raises(InputTypeError, match="Received: folder=None"):
+        write_projector(None, {"x": np.zeros((1, 2))}, {"text": ["a"]})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kerasintrospect import datasets
-from kerasintrospect.errors import InputError, StaleIndexError
+from kerasintrospect.errors import InputError, InputTypeError, StaleIndexError
 from kerasintrospect.store import load_store
 from kerasintrospect.storing import Making, Stretch, begun, read_facts
 
@@ -158,6 +158,27 @@ def test_folders_of_others_are_left_alone(tmp_path):
     assert begun(tmp_path / "new", ABOUT, DOCUMENTS, False) is None and not (tmp_path / "new").exists()
 
 
+def test_a_folder_in_which_nothing_was_written_does_not_stay(tmp_path):
+    for folder in (tmp_path, tmp_path / "new" / "store"):
+        with pytest.raises(ZeroDivisionError), datasets.made(folder, "store"):
+            1 / 0  # noqa: B018
+    assert [path.name for path in tmp_path.rglob("*")] == ["new"]
+    with pytest.raises(ZeroDivisionError), datasets.made(tmp_path / "store", "store"):
+        (tmp_path / "store" / "rows").touch()
+        1 / 0  # noqa: B018
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {".lock", "rows"}
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"place that can be written. Received: path='.*file/store' \(NotADirectory"):
+        with datasets.made(tmp_path / "file" / "store", "store"):
+            pass
+    for path in (None, 3):
+        with pytest.raises(InputTypeError, match=f"`path` has to name a folder. Received: path={path}"):
+            load_store(path)
+
+
 @pytest.mark.parametrize(("value", "dtype", "said"), [
     (np.nan, "float16", r"finite numbers. Received: nan at unit 2 of 'b.c\[0\]' in document 31"),
     (1e5, "float16", r"ends at 65504: use dtype=\"float32\". Received: unit 2 of 'b.c\[0\]' in document 31"),
@@ -172,6 +193,18 @@ def test_numbers_that_are_none_are_named_and_nothing_is_lost(value, dtype, said,
         making.add(stretch(30, 33, vectors=broken))
     run(tmp_path)
     check(load_store(tmp_path))
+
+
+def test_all_documents_of_a_stretch_whose_numbers_are_none_are_named_at_once(tmp_path):
+    making = run(tmp_path, until=30)
+    broken = [rows[150:200].astype(np.float32) for rows in ROWS]
+    broken[0][7, 2] = np.inf  # document 31
+    broken[1][[8, 20, 21], 0] = np.nan  # 31, 34 and 34
+    with pytest.raises(InputError, match=r"document 31, 'w157.*: leave it out, and 1 more of documents 30 to 39: 34\.$"):
+        making.add(stretch(30, 40, vectors=broken))
+    broken[1][::5, 1] = np.nan
+    with pytest.raises(InputError, match=r"and 9 more of documents 30 to 39: 30, 32, 33, 34, 35, \.\.\.\.$"):
+        Making(tmp_path, making.facts, ABOUT, DOCUMENTS, True).add(stretch(30, 40, vectors=broken))
 
 
 def test_a_full_disk_is_one_sentence_and_nothing_is_lost(tmp_path):
