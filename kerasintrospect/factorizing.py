@@ -105,9 +105,10 @@ def factorize(
     rows = matrix(values[kept], rows=2)
     if negatives not in ("clip", "split"):
         raise InputError(f"`negatives` is 'clip' or 'split'. Received: negatives={negatives!r}.")
-    if not 1 <= n_components <= min(rows.shape):
-        raise InputError(f"`n_components` is from 1 to the smaller of rows and units, {min(rows.shape)}. Received: "
-                         f"n_components={n_components}.")  # fmt: skip
+    is_number = isinstance(n_components, (int, np.integer)) and not isinstance(n_components, bool)
+    if not is_number or not 1 <= n_components <= min(rows.shape):
+        raise InputError(f"`n_components` is an integer from 1 to the smaller of rows and units, {min(rows.shape)}. "
+                         f"Received: n_components={n_components!r}.")  # fmt: skip
     units, wide = rows.shape[1], rows.astype(np.float64 if rows.dtype == np.float64 else np.float32)
     positive, notes = _positive(wide, negatives)
     if not positive.any():

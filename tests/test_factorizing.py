@@ -113,6 +113,8 @@ ROWS = np.random.default_rng(0).random((6, 4))
         (np.ones(3), {}, r"shape \(3,\)"),
         (ROWS, {"n_components": 5}, "from 1 to the smaller of rows and units, 4.*n_components=5"),
         (ROWS, {"n_components": 0}, "n_components=0"),
+        (ROWS, {"n_components": 2.5}, "an integer from 1 to .* Received: n_components=2.5"),
+        (ROWS, {"n_components": "2"}, "n_components='2'"),
         (ROWS, {"n_components": 2, "mask": np.ones((6, 4), bool)}, r"shape \(6,\).*shape \(6, 4\)"),
         (ROWS, {"n_components": 2, "mask": np.ones(6)}, "dtype float64"),
         (ROWS, {"n_components": 1, "mask": np.arange(6) == 0}, "at least 2 rows"),
