@@ -95,5 +95,5 @@ class HuggingFaceFront(Front):
         """Whether the text has more tokens than these."""
         if not self._length or len(ids) < self._length:
             return False
-        full = self._tokenizer(apart([text]), truncation=False)["input_ids"][0]
+        full = self._tokenizer(apart([text]), truncation=False, verbose=False)["input_ids"][0]
         return len(full) > len(ids) and int(spans[:, 1].max(initial=0)) <= len(text)

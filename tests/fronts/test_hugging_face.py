@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import Any
 
 import numpy as np
@@ -151,3 +152,14 @@ def test_what_happens_to_a_text_before_it_is_looked_up_is_in_the_identity():
     front._tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.PreTokenizer.custom(Python())
     names.append(front.identity())
     assert len({*names}) == 3 and names[-1] == front.identity()
+
+
+def test_a_text_that_is_cut_is_told_of_by_the_row_and_not_by_the_tokenizer(caplog):
+    lens = ki.wrap(by_name(importlib.import_module("keras"), 5), tokenizer=tokenizer(model_max_length=5))
+    logger = logging.getLogger("transformers.tokenization_utils_base")
+    logger.addHandler(caplog.handler)
+    try:
+        assert row(lens).truncated and not row(lens, "film").truncated
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert caplog.messages == []
