@@ -11,15 +11,15 @@ import numpy.typing as npt
 
 from .errors import InputError
 from .holdout import missing
+from .probes.data import some_of
 
-__all__ = ["DRAWS", "by_word", "control_labels", "doubts", "remarks", "some_of"]
+__all__ = ["DRAWS", "by_word", "control_labels", "doubts", "remarks"]
 
 Array = npt.NDArray[Any]
 DRAWS = 5  # of the control task: the label of one frequent word moves a single one
 FEW = 10  # training rows of a class, of which nothing can be learned
 SLIGHT = 0.05  # a selectivity below this: labels drawn at random are learned as well
 NEAR = 0.01  # as good as
-SHOWN = 10
 
 
 def control_labels(words: Sequence[Any] | Array, y: Array, seed: int, uniform: bool = False) -> Array:
@@ -96,11 +96,6 @@ def remarks(facts: dict[str, Any]) -> list[str]:
                      f"them ({facts['control_majority']:.3f}): no word is known by heart, and the selectivity of "
                      f"{facts['selectivity']:+.3f} is only that of class sizes.")  # fmt: skip
     return found
-
-
-def some_of(names: Sequence[str]) -> str:
-    """The first of many names, and how many more there are."""
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _score_doubts(facts: dict[str, Any]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy.typing as npt
 from .errors import InputError
 from .search import singly
 
-__all__ = ["Fitted", "check_penalties", "fit"]
+__all__ = ["Fitted", "check_penalties", "fit", "many_classes"]
 
 Array = npt.NDArray[Any]
 _TOLERANCE = 1e-3
@@ -81,14 +83,21 @@ def fit(
         scale = np.where(spread > 1e-7 * np.abs(mean), spread, 1.0)
     scaled = ((X - mean.astype(X.dtype)) / scale.astype(X.dtype)).astype(X.dtype)
     model = (_classifier if classify else _regressor)(len(X), l1, l2, seed, max_iter)
-    with warnings.catch_warnings(), singly():
+    with many_classes(), singly():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)  # our notes name them
         model.fit(scaled, y)
     late = model.n_iter_ is not None and np.max(model.n_iter_) >= model.max_iter
     notes = (f"The linear model had not settled after max_iter={max_iter} steps: its weights are rough.",) if late else ()
     return Fitted(np.atleast_2d(model.coef_).astype(np.float64), np.atleast_1d(model.intercept_), mean, scale,
                   model.classes_ if classify else None, notes)  # fmt: skip
+
+
+@contextmanager
+def many_classes() -> Iterator[None]:
+    """scikit-learn does not say that there are more classes than half of the rows: our notes name those with few."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
+        yield
 
 
 def check_penalties(l1: Any, l2: Any, max_iter: Any = 1) -> None:

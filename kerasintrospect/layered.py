@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .controls import some_of
 from .errors import InputError
+from .probes.data import some_of
 from .probing import Probe, probe
 from .store import ActivationStore
 

@@ -15,7 +15,7 @@ from .fitting import check_penalties
 from .probes import NeuronRanking, rank_neurons
 from .probes.base import check_options, ranking_of
 from .probes.data import ProbeData, activations
-from .probes.linear import weighed
+from .probes.mass import weighed
 from .trials import Bench, Trial, bench_of
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from probes.planted import cases
 
-from kerasintrospect.errors import InputError
+from kerasintrospect.errors import InputError, InputTypeError
 from kerasintrospect.holdout import balanced, held_out
 
 Y = np.repeat([0, 1, 2, 3], [500, 100, 7, 1])
@@ -59,6 +59,24 @@ def test_what_cannot_be_split():
         held_out(Y, 0.2, 0, ["a", "b"])
     with pytest.raises(InputError, match="Too few rows to hold some out. Received: 2 rows"):
         held_out(np.array([0, 1]), 0.3, 0)
+    with pytest.raises(InputError, match="more than one row each. Received: as many classes as rows, 300"):
+        held_out(np.arange(300), 0.2, 0)
+    with pytest.raises(InputError, match="Received: 'a'"):
+        held_out(Y, "a", 0)
+    for none in (None, np.nan):
+        with pytest.raises(InputError, match=rf"documents\[1\]={none}. Give each row of no document a name of its own"):
+            held_out(Y, 0.2, 0, [1, none, *range(606)])
+    for wrong in (3, "abc"):
+        with pytest.raises(InputTypeError, match="a list with the document of each row"):
+            held_out(Y, 0.2, 0, wrong)
+
+
+def test_documents_of_several_kinds_are_told_apart():
+    mixed = [1, "1x", (1, 2), *range(2, 607)]
+    kept, aside = held_out(Y, 0.2, 0, mixed)
+    check(kept, aside, len(Y))
+    again = held_out(Y, 0.2, 0, [("d", i // 8) for i in range(608)])[1]
+    assert len(set(again // 8)) * 8 == len(again)
 
 
 @pytest.mark.parametrize("case", cases("balance_"), ids=lambda case: case["id"])

@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..controls import some_of
 from ..errors import InputError, UnsupportedError
 from ..registry import Registry
-from .data import Array, ProbeData, check_seed
+from .data import Array, ProbeData, check_seed, some_of
 
 if TYPE_CHECKING:
     import pandas

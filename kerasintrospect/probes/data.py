@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,12 +13,12 @@ from ..errors import InputError, InputTypeError
 from ..holdout import missing
 from ..matrices import matrix
 from ..statistics import Statistics
-from ..store import ActivationStore
 from ..vectors import widened
 
-__all__ = ["Array", "ProbeData", "activations", "check_seed", "checked_labels"]
+__all__ = ["Array", "ProbeData", "activations", "check_seed", "checked_labels", "some_of", "whole"]
 
 Array = npt.NDArray[Any]
+_SHOWN = 10  # of many names
 
 
 class ProbeData:
@@ -96,7 +97,7 @@ class ProbeData:
 
 def activations(X: Any) -> Array:
     """X checked, as float32 or float64, not copied where it is that."""
-    if isinstance(X, ActivationStore):
+    if hasattr(X, "read") and hasattr(X, "sites"):  # a store
         raise InputTypeError("Neurons are ranked at one site: give X=store.read(site), y=store.labels and, of words, "
                              f"documents=store.documents. Received: X={X!r}. At every site: probe_sites(store).")  # fmt: skip
     values = widened(matrix(X))
@@ -127,6 +128,18 @@ def check_seed(seed: Any) -> None:
     """Raises InputError, if it is none that every generator takes."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise InputError(f"`seed` has to be an integer from 0 to 2**32 - 1. Received: seed={seed!r}.")
+
+
+def whole(**numbers: Any) -> None:
+    """Raises InputError, if one of the arguments is no integer of at least 1."""
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+            raise InputError(f"`{name}` has to be an integer of at least 1. Received: {name}={number!r}.")
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _labels(y: Any, n: int) -> Array:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..labelled import positive
+from ..fitting import many_classes
 from .base import Found, method
-from .data import ProbeData
+from .data import ProbeData, whole
 
 
 @method("forest", regression=True)
@@ -19,12 +19,10 @@ def forest(data: ProbeData, seed: int, trees: int = 100, max_depth: int | None =
         trees: How many.
         max_depth: Splits from the root to a leaf, at most.
     """
-    positive(trees=trees)
-    if max_depth is not None:
-        positive(max_depth=max_depth)
+    whole(trees=trees, max_depth=1 if max_depth is None else max_depth)
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     estimator = RandomForestRegressor if data.classes is None else RandomForestClassifier
-    depth = None if max_depth is None else int(max_depth)
-    made = estimator(int(trees), max_depth=depth, max_features="sqrt", random_state=seed, n_jobs=-1)
-    return Found(made.fit(data.scaled(), data.y).feature_importances_)
+    made = estimator(trees, max_depth=max_depth, max_features="sqrt", random_state=seed, n_jobs=-1)
+    with many_classes():
+        return Found(made.fit(data.scaled(), data.y).feature_importances_)

@@ -6,9 +6,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..holdout import held_out
-from ..labelled import positive
 from .base import Found, method
-from .data import ProbeData
+from .data import ProbeData, whole
 from .densities import Densities
 
 
@@ -34,8 +33,7 @@ def gaussian(
             one row): its `"mean"`, or its `"mode"` over all units, as in the paper, which is too narrow where units outnumber
             rows.
     """
-    positive(neurons=neurons, candidates=candidates, max_examples=max_examples)
-    neurons, candidates, max_examples = int(neurons), int(candidates), int(max_examples)
+    whole(neurons=neurons, candidates=candidates, max_examples=max_examples)
     if covariance not in ("mean", "mode"):
         raise InputError(f'`covariance` is "mean" or "mode". Received: covariance={covariance!r}.')
     learn = judge = np.arange(len(data))

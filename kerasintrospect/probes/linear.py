@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ..fitting import Fitted, fit
+from ..fitting import fit
 from .base import Found, method
 from .data import ProbeData
-from .mass import ordering_of
+from .mass import weighed
 
 
 @method("linear", regression=True)
@@ -33,12 +31,3 @@ def linear(
         max_iter: Of the solver, at most.
     """
     return weighed(fit(data.X, data.y, data.classes is not None, l1, l2, seed, standardize, max_iter), data)
-
-
-def weighed(fitted: Fitted, data: ProbeData) -> Found:
-    """What a fitted model says of the neurons of the activations that it was fitted on."""
-    order, scores = ordering_of(np.where(data.constant, 0, fitted.weights))
-    weight = np.abs(fitted.weights)
-    per_class = None if data.classes is None else np.repeat(weight, 2, axis=0) if len(weight) == 1 else weight
-    details = {"weights": fitted.weights, "mean": fitted.mean, "scale": fitted.scale}
-    return Found(scores, per_class, order, fitted.notes, details)

@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from .data import Array
+from ..fitting import Fitted
+from .base import Found
+from .data import Array, ProbeData
 
-__all__ = ["above", "by_mass", "heavier", "ordering_of"]
+__all__ = ["above", "by_mass", "heavier", "ordering_of", "weighed"]
 
 
 def heavier(weights: npt.ArrayLike) -> Array:
@@ -74,6 +76,15 @@ def above(weights: npt.ArrayLike, share: float) -> list[Array]:
     rows = _absolute(weights)
     orders = np.argsort(-rows, axis=1, kind="stable")
     return [order[row[order] > share * row.max()] for row, order in zip(rows, orders, strict=True)]
+
+
+def weighed(fitted: Fitted, data: ProbeData) -> Found:
+    """What a fitted model says of the neurons of the activations that it was fitted on."""
+    order, scores = ordering_of(np.where(data.constant, 0, fitted.weights))
+    weight = np.abs(fitted.weights)
+    per_class = None if data.classes is None else np.repeat(weight, 2, axis=0) if len(weight) == 1 else weight
+    details = {"weights": fitted.weights, "mean": fitted.mean, "scale": fitted.scale}
+    return Found(scores, per_class, order, fitted.notes, details)
 
 
 def _absolute(weights: npt.ArrayLike) -> Array:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from ..labelled import positive
+from ..fitting import many_classes
 from .base import Found, method
-from .data import ProbeData
+from .data import ProbeData, whole
 
 
 @method("mutual_information", regression=True)
@@ -22,11 +22,7 @@ def mutual_information(data: ProbeData, seed: int, neighbors: int = 3, max_examp
     """
     from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-    positive(neighbors=neighbors)
-    neighbors = int(neighbors)
-    if max_examples is not None:
-        positive(max_examples=max_examples)
-        max_examples = int(max_examples)
+    whole(neighbors=neighbors, max_examples=1 if max_examples is None else max_examples)
     if max_examples is not None and max_examples < 2 * neighbors:
         raise InputError("`max_examples` has to be at least twice `neighbors`. "
                          f"Received: max_examples={max_examples!r}, neighbors={neighbors!r}.")  # fmt: skip
@@ -40,5 +36,6 @@ def mutual_information(data: ProbeData, seed: int, neighbors: int = 3, max_examp
         raise InputError("The estimate takes more rows than neighbors, and a class with two rows. Received: "
                          f"{len(X)} rows, neighbors={neighbors}.")  # fmt: skip
     estimate = mutual_info_regression if data.classes is None else mutual_info_classif
-    found = estimate(X, y, discrete_features=False, n_neighbors=neighbors, random_state=seed)
+    with many_classes():
+        found = estimate(X, y, discrete_features=False, n_neighbors=neighbors, random_state=seed)
     return Found(found / np.log(2), notes=notes)

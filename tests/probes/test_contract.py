@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 from kerasintrospect.errors import InputError, InputTypeError, UnsupportedError
@@ -178,12 +180,54 @@ def test_labels_that_cannot_be_probed_for(y: Any, message: str) -> None:
         rank_neurons(X, y)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_small_range_changes_nothing(method: str) -> None:
+    """scikit-learn splits no neuron whose values are within 1e-7, and parts equal ones by a noise of 1e-10."""
+    X, y = planted("classes", 200)
+    X = X.astype(np.float32)
+    plain = ranked(X, y, method)
+    for scale in (1e-7, 1e-15):
+        small = ranked(X * np.float32(scale), y, method)
+        if method != "linear":
+            np.testing.assert_allclose(small.scores / (scale if method in SCALED else 1), plain.scores, atol=1e-3)
+        assert set(small.order[:3].tolist()) == set(plain.order[:3].tolist())
+
+
+@pytest.mark.parametrize(
+    "y",
+    [np.array([3, 7, 7, 3] * 50, object), [np.int64(3), 7, 7, 3] * 50, (value for value in [3, 7, 7, 3] * 50),
+     pandas.Series([3, 7, 7, 3] * 50, index=range(200, 0, -1), dtype=object), pandas.Series([3, 7, 7, 3] * 50, dtype="Int64")],
+    ids=["objects", "kinds of int", "generator", "series", "nullable"],
+)  # fmt: skip
+def test_labels_of_every_container(y: Any) -> None:
+    X, _ = planted("binary", 200)
+    found, plain = rank_neurons(X, y, "probeless"), rank_neurons(X, [3, 7, 7, 3] * 50, "probeless")
+    assert found.classes == [3, 7]
+    np.testing.assert_array_equal(found.scores, plain.scores)
+
+
+def test_many_rare_classes_are_not_all_listed():
+    X, _ = planted("binary", 200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # that there are many classes is for us to say
+        for method in ("linear", "forest", "mutual_information"):
+            (note,) = [note for note in ranked(X, np.arange(200) % 150, method).notes if "fewer than 10 rows" in note]
+            assert note.endswith("and 140 more.")
+
+
 def test_labels_of_a_wrong_type():
     X, _ = planted("binary", 20)
     for odd, name in ((None, "NoneType"), (np.nan, "float"), (3, "int")):  # numpy would make "nan" of NaN
         for labels in (["a", odd] * 10, np.array(["a", odd] * 10, object)):
             with pytest.raises(InputTypeError, match=rf"Received: y\[1\]={odd} \(of type {name}\)"):
                 rank_neurons(X, labels)
+    with pytest.raises(InputTypeError, match=r"Received: y\[2\]=None .* keep = pandas.notna\(y\)"):
+        rank_neurons(X, np.array([1, 2, None, 4] * 5, object))
+    with pytest.raises(InputTypeError, match=r"Received: y\[1\]=1 \(of type int\)"):  # numpy would make one of True and 1
+        rank_neurons(X, [True, 1] * 10)
+    for y, name in ((set(range(20)), "set"), (3, "int"), ("ab" * 10, "str"), ({0: 1}, "dict")):
+        with pytest.raises(InputTypeError, match=f"in the order of the rows. Received: y of type {name}"):
+            rank_neurons(X, y)
     with pytest.raises(InputError, match="Values have to be numbers. Received: regression=True"):
         rank_neurons(X, ["a", "b"] * 10, regression=True)
     with pytest.raises(InputError, match="regression=False. For classes put them into bins"):
@@ -228,5 +272,26 @@ def test_the_record():
     assert frame["score of verb"].tolist() == found.per_class["verb"][1][found.order].tolist()
     assert json.loads(json.dumps(found.to_dict()))["order"] == found.order.tolist()
     assert len(found) == UNITS and "selectivity" in str(found)
-    with pytest.raises(InputError, match="Received: k=31"):
-        found.top(31)
+    for k in (31, -1, 2.5, "a"):
+        with pytest.raises(InputError, match=f"Received: k={k!r}"):
+            found.top(k)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("forest", {"trees": 0}), ("forest", {"trees": 2.5}), ("forest", {"max_depth": 0}), ("iou", {"threshold": np.nan}),
+        ("iou", {"threshold": "a"}), ("iou", {"quantile": "a"}), ("average_precision", {"threshold": "a"}),
+        ("average_precision", {"threshold": np.inf}), ("mutual_information", {"neighbors": 0}),
+        ("mutual_information", {"max_examples": 2.5}), ("linear", {"l1": "x"}), ("linear", {"max_iter": 0}),
+        ("gaussian", {"validation": "a"}),
+    ],
+)  # fmt: skip
+def test_options_that_mean_nothing(method: str, options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"Received: .*{next(iter(options.values()))!r}"):
+        rank_neurons(*planted("binary", 50), method, **options)
+
+
+def test_too_few_rows_for_neighbors():
+    with pytest.raises(InputError, match="more rows than neighbors, and a class with two rows. Received: 2 rows, neighbors=3"):
+        rank_neurons(np.eye(2), [0, 1], "mutual_information")
