@@ -114,7 +114,8 @@ def portray(
         top: How many.
         max_texts: Texts that are read; more are drawn from.
         seed: Of all draws.
-        edit: What is done to a neuron for its effect: None is `ki.ablate(how="mean")`, with the mean over the texts tried.
+        edit: What is done to a neuron for its effect. None is `ki.ablate(how="mean")`, with the mean over the texts tried; for
+            a regression it is `ki.ablate()`, as a neuron at its mean leaves the mean of the numbers nearly where it was.
 
     Returns:
         `NeuronReport`.
@@ -125,10 +126,11 @@ def portray(
     """
     positive(top=top, max_texts=max_texts)
     lens._runner.check_open("neurons")
-    edit = _edit(edit)
+    _check(edit)
     notes: list[str] = []
     with warnings_as_notes(notes), tempfile.TemporaryDirectory() as folder:
         drawn, place = sample(lens, texts, labels, max_texts, seed, notes), _place(lens, site)
+        edit = (ablate() if drawn.is_regression else ablate(how="mean")) if edit is None else edit
         by = grain(lens._runner, drawn.texts, lens._site(place))
         store = lens.export(drawn.texts, Path(folder) / "store", [place], unit=by, dtype="float32")
         values = store.read(place)
@@ -155,12 +157,10 @@ def portray(
     })  # fmt: skip
 
 
-def _edit(edit: Intervention | None) -> Intervention:
-    edit = ablate(how="mean") if edit is None else edit
-    if not isinstance(edit, Intervention) or edit.selection.units is not None:
+def _check(edit: Any) -> None:
+    if edit is not None and (not isinstance(edit, Intervention) or edit.selection.units is not None):
         raise InputError("`edit` is done to each neuron in turn: ki.ablate(how=...) or ki.steer(...) without units. "
                          f"Received: edit={edit!r}.")  # fmt: skip
-    return edit
 
 
 def _chosen(units: Any, count: int) -> list[int]:

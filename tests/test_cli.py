@@ -270,6 +270,58 @@ def test_neurons_are_listed_and_written(folder):
     assert run("neurons", "--model", "model.keras", "--texts", "train.csv", "--unit", 9).exit_code == 2
 
 
+def test_neurons_need_no_labels_and_take_an_edit(folder):
+    texts, labels = tiny.train()
+    write("texts.csv", [(text,) for text in texts], ("text",))
+    done = run("neurons", "--model", "model.keras", "--texts", "texts.csv", "--how", "zero", "--out", "n.json")
+    assert done.exit_code == 0, done.stderr
+    assert "Note: texts.csv has no column 'label': what the model says takes its place" in done.stderr
+    facts = json.loads(Path("n.json").read_text())
+    assert not facts["labelled"] and facts["edit"] == "zero"
+    whole = ki.wrap(ki.load_model("model.keras")).neuron_effects(texts, "embedding", None, ki.ablate())
+    for one in facts["units"]:
+        assert one["drop"] == pytest.approx(whole.drop[one["unit"]], abs=1e-6)
+    named = run("neurons", "--model", "model.keras", "--texts", "texts.csv", "--label-column", "kind")
+    assert named.exit_code == 2 and "has to have the column 'kind'" in named.stderr
+    write("texts.csv", zip(texts, labels, strict=True), ("text", "kind"))
+    done = run("neurons", "--model", "model.keras", "--texts", "texts.csv", "--label-column", "kind", "--out", "n.json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(Path("n.json").read_text())["labelled"]
+
+
+def test_neurons_of_a_regression_take_numbers(folder):
+    inputs = keras.Input((), dtype="string")
+    ids = keras.layers.TextVectorization(vocabulary=list(tiny.MEANING), output_sequence_length=12)(inputs)
+    vectors = keras.layers.Embedding(len(tiny.MEANING) + 2, 4, mask_zero=True, name="embedding")(ids)
+    number = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(vectors))
+    keras.Model(inputs, number).save("number.keras")
+    write("numbers.csv", [(text, f"{i / 7:.3f}") for i, text in enumerate(tiny.train()[0])])
+    done = run("neurons", "--model", "number.keras", "--texts", "numbers.csv", "--out", "n.json")
+    assert done.exit_code == 0, done.stderr
+    facts = json.loads(Path("n.json").read_text())
+    assert facts["regression"] and facts["labelled"] and facts["edit"] == "zero"
+
+
+def test_messages_speak_of_options(folder):
+    export = ["export", "--model", "model.keras", "--texts", "train.csv", "--out", "store"]
+    assert run(*export, "--site", "embedding").exit_code == 0
+    again = run(*export, "--site", "classes")
+    assert again.exit_code == 2 and "--overwrite" in again.stderr and "overwrite=True" not in again.stderr
+    lost = run("neurons", "--model", "model.keras", "--texts", "train.csv", "--site", "nowhere")
+    assert lost.exit_code == 2 and "`kerasintrospect sites`" in lost.stderr and "lens." not in lost.stderr
+    said = " ".join(run("neurons", "--help").stdout.replace("│", " ").split())
+    assert "Where the neurons are" in said and "texts are compared" not in said
+
+
+def test_the_probe_says_that_its_best_site_is_the_answer(folder):
+    both = ["--site", "embedding", "--site", "classes"]
+    done = run("probe", "--model", "model.keras", "--texts", "train.csv", "--no-untrained", *both, "--plot", "p.png")
+    assert done.exit_code == 0, done.stderr
+    is_last = "\nBest: classes\n" in done.stdout
+    assert ("classes is as wide as the model's answer and comes last. The best before it: embedding." in done.stderr) == is_last
+    assert Path("p.png").stat().st_size > 10_000
+
+
 def test_activations_of_tagged_words_are_exported_and_probed(folder):
     kinds = {word: "NOUN" if word in tiny.WORDS[1] else "X" for word in tiny.MEANING}
     sentences = (enumerate(text.split(), 1) for text in tiny.train()[0])

@@ -149,7 +149,7 @@ def regression(keras: Any) -> Any:
 def test_a_regression_has_effects_on_its_score_and_no_classes(labelled: bool, tmp_path: Path) -> None:
     texts, lens = tiny.train()[0], ki.wrap(regression(keras))
     scores = lens.predict(texts).scores[:, 0]
-    found = lens.neuron_report(texts, scores if labelled else None, edit=ki.ablate())
+    found = lens.neuron_report(texts, scores if labelled else None)
     units = {one["unit"]: one for one in found.facts["units"]}
     assert set(units) == {0, 1, 2, 3} and found.facts["regression"] and found.facts["class_names"] == []
     pooled = lens.activations(texts, "embedding", pool="mean")["embedding"]

@@ -10,7 +10,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from kerasintrospect import Attribution
+from kerasintrospect import AblationCurve, Attribution, PatchGrid, cluster_neurons
 from kerasintrospect.report import coloured_texts, render
 from kerasintrospect.report.cards import Scored, build_errors, coloured, visible
 from kerasintrospect.report.overview import build_overview
@@ -474,3 +474,57 @@ def test_the_audit_has_a_section_of_its_own():
     assert "2 groups" in page.text and "3.1 % of the training set: 10 negative, 2 positive" in page.text
     assert "Errors far from all training" not in page.text  # there are none
     assert "The training set" not in Page(render(facts())).text
+
+
+def curve(**lines):
+    counts = np.array([0, 1, 4])
+    flat = {name: np.full(3, np.nan) for name in ("a", "a (bottom)", "random")}
+    score = {"a": np.array([7.0, 5.0, 2.0]), "a (bottom)": np.array([7.0, 7.0, 2.0]), "random": np.array([7.0, 6.0, 2.0])}
+    given = {"flips": flat, "accuracy": None, "score": score, "edit": "zero()"} | lines
+    return AblationCurve("bilstm", counts=counts, spread=np.array([0.0, 0.5, 0.0]), **given)
+
+
+def test_the_curve_of_a_regression_is_that_of_its_score():
+    ax = curve().plot()
+    assert ax.get_ylabel() == "mean score" and ax.get_xlabel() == "units of bilstm set to 0"
+    drawn = {line.get_label(): line.get_ydata().tolist() for line in ax.get_lines()}
+    assert drawn == {"a": [7, 5, 2], "a, last first": [7, 7, 2], "random units": [7, 6, 2]}
+    low, high = ax.get_ylim()
+    assert 1 < low < 2 and 7 < high < 8  # its own range
+    band = ax.collections[0].get_paths()[0].vertices
+    assert band[:, 1].min() == 2 and (5.5 in band[:, 1]) and (6.5 in band[:, 1])
+
+
+@pytest.mark.parametrize(("edit", "said"), [
+    ("mean()", "units of bilstm set to their mean"), ("steer(factor=2.0)", "units of bilstm turned up or down (factor=2.0)"),
+    ("mean(words=('not',))", "units of bilstm set to their mean (words=('not',))"),
+    ("mine(x=1)", "units of bilstm under mine(x=1)"),
+    (f"patch(source={'x' * 99!r})", "units of bilstm given the values of another text"),
+])  # fmt: skip
+def test_the_axis_says_what_was_done(edit, said):
+    flips = {name: np.array([0.0, 0.1, 0.2]) for name in ("a", "a (bottom)", "random")}
+    ax = curve(flips=flips, edit=edit).plot()
+    assert ax.get_xlabel() == said and ax.get_ylabel() == "share of predictions changed"
+    assert curve(flips=flips, accuracy=flips).plot().get_ylabel() == "accuracy"
+
+
+def test_a_grid_without_a_difference_is_no_zero():
+    scores = np.ones((2, 3), np.float32)
+    ax = PatchGrid(["a", "b"], [("x", "x")] * 3, scores, 1.0, 1.0, "q", "t", "t").plot()
+    assert np.ma.getmaskarray(ax.images[0].get_array()).all() and "no difference" in ax.get_title()
+    ax = PatchGrid(["a", "b"], [("x", "x")] * 3, scores, 0.3312, 0.3345, "q", "t", "t").plot()
+    assert "0.331 in the text, 0.335 in the source" in ax.get_title() or "0.334 in the source" in ax.get_title()
+
+
+def test_clusters_are_framed_and_their_units_numbered():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(200, 5))
+    X = np.hstack([base, base[:, :3] + 0.01 * rng.normal(size=(200, 3))])  # 0 and 5, 1 and 6, 2 and 7
+    clusters = cluster_neurons(X)
+    axis = clusters.plot().axes[0]
+    assert [int(tick.get_text()) for tick in axis.get_xticklabels()] == clusters.order.tolist()
+    frames = {tuple(map(int, line.get_xdata()[:2])) for line in axis.get_lines()}
+    order = clusters.order.tolist()
+    assert {frozenset(order[a:b]) for a, b in frames} == {frozenset({0, 5}), frozenset({1, 6}), frozenset({2, 7})}
+    many = cluster_neurons(rng.normal(size=(300, 120))).plot().axes[0]
+    assert [tick.get_text() for tick in many.get_xticklabels()] == []

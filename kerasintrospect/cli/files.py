@@ -1,6 +1,7 @@
 """What the command line reads: CSV files and models."""
 
 import csv
+import math
 import os
 import sys
 import warnings
@@ -17,12 +18,12 @@ from .terminal import line
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Csv", "load", "read", "split", "wrap"]
+__all__ = ["Csv", "load", "read", "read_texts", "split", "wrap"]
 
 
 @dataclass(frozen=True)
 class Csv:
-    """The texts and labels of a CSV file, and what had to be done to it."""
+    """The texts and labels of a CSV file (none, where it has none), and what had to be done to it."""
 
     texts: list[str]
     labels: list[str]
@@ -33,17 +34,32 @@ class Csv:
         return all(_number(label) is not None for label in self.labels)
 
     def pair(self, names: Sequence[str] | None) -> tuple[list[str], list[Any]]:
-        """Texts and labels as `lens.debug` takes them: names where there are such names, otherwise indices."""
+        """Texts and labels as `lens.debug` takes them: names where there are such names, otherwise indices or numbers."""
         named = not self.numbered or (names and set(self.labels) <= set(names))
         return self.texts, self.labels if named else [_number(label) for label in self.labels]
 
 
-def _number(label: str) -> int | None:
+def _number(label: str) -> float | None:
+    """A class index, or what a regression is to give."""
     try:
         number = float(label)
     except ValueError:
         return None
-    return int(number) if number.is_integer() else None
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else number
+
+
+def read_texts(path: Path, text_column: str, label_column: str | None) -> Csv:
+    """Texts with their labels, or without, if no column is named and there is no `label`."""
+    frame = _frame(path)
+    if label_column is not None or "label" in frame.columns or text_column not in frame.columns:
+        return read(path, text_column, label_column or "label")
+    texts = frame[text_column].fillna("").str.strip()
+    if not texts.ne("").any():
+        raise ki.InputError(f"{path} has to have rows with a text. Received: {len(frame)} rows without.")
+    note = f"{path.name} has no column 'label': what the model says takes its place. Name one with --label-column."
+    return Csv(frame[text_column][texts.ne("")].tolist(), [], [note])
 
 
 def read(path: Path, text_column: str, label_column: str) -> Csv:

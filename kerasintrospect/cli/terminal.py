@@ -21,11 +21,26 @@ def one_sentence_per_fault() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", ki.KerasIntrospectWarning)
-            warnings.showwarning = lambda message, *_, **__: typer.echo(f"Note: {line(message)}", err=True)
+            warnings.showwarning = lambda message, *_, **__: typer.echo(f"Note: {line(_spoken(str(message)))}", err=True)
             yield
     except ki.KerasIntrospectError as fault:
-        typer.echo(f"Error: {line(fault)}", err=True)
+        typer.echo(f"Error: {line(_spoken(str(fault)))}", err=True)
         raise typer.Exit(2) from fault
+
+
+# What the library says to those who write Python -> what it is called here.
+_HERE = {
+    "overwrite=True": "--overwrite",
+    "lens.sites()": "`kerasintrospect sites`",
+    "kerasintrospect.wrap(model, class_names=[...])": "--class-names",
+    "pass class_names to kerasintrospect.wrap": "pass --class-names",
+}
+
+
+def _spoken(said: str) -> str:
+    for there, here in _HERE.items():
+        said = said.replace(there, here)
+    return said
 
 
 def summary(facts: dict[str, Any], target: Path | None) -> Iterator[str]:

@@ -54,11 +54,12 @@ def _draw_cells(figure: "Figure", axis: "Axes", clusters: Any) -> None:
     edges = np.r_[0, np.flatnonzero(np.diff(ordered)) + 1, m]
     for start, stop in zip(edges, edges[1:], strict=False):
         if stop - start > 1 and stop - start >= m / _VISIBLE:
-            axis.plot([start, stop, stop, start, start], [start, start, stop, stop, start], color=_BLUE, lw=1.2)
+            frame = [start, stop, stop, start, start], [start, start, stop, stop, start]
+            for color, width in (("white", 3.0), (_BLUE, 1.4)):  # seen on light and on dark
+                axis.plot(*frame, color=color, lw=width)
     mean = "" if side == m else f", about {m / side:.0f} a cell"
-    axis.set(xlabel=f"units in the order of the tree; a frame is a cluster{'' if m <= _NUMBERED else ' (numbers: to_frame())'}",
-             xlim=(0, m), ylim=(m, 0))  # fmt: skip
-    _dress(axis, f"correlation of {m} units{mean}")
+    axis.set(xlabel="units in the order of the tree", xlim=(0, m), ylim=(m, 0))
+    _dress(axis, f"correlation of {m} units{mean}; clusters framed")
     numbers = [str(unit) for unit in clusters.order] if m <= _NUMBERED else []
     places = np.arange(len(numbers)) + 0.5  # places in the order are no unit numbers, so they are not shown
     axis.set_xticks(places, numbers, rotation=90, fontsize=min(8, 300 / m))
