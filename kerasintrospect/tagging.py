@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,6 +76,8 @@ def tagged(words: Sequence[Sequence[str]], labels: Sequence[Sequence[Any]]) -> T
         >>> ki.tagged([["I", "run"]], [["PRON", "VERB"]]).spans
         [[(0, 1), (2, 5)]]
     """
+    if not isinstance(words, Sized) or not isinstance(labels, Sized):
+        raise InputTypeError(f"`words` and `labels` are lists. Received: {type(words).__name__} and {type(labels).__name__}.")
     if len(words) != len(labels):
         raise InputError(f"`words` and `labels` hold one list per text. Received: {len(words)} and {len(labels)} lists.")
     texts, spans = [], []

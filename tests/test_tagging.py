@@ -129,6 +129,8 @@ def test_two_lists_are_aligned_or_refused():
         ki.tagged([[None]], [[1]])
     with pytest.raises(InputTypeError, match="a NoneType at position 1"):
         ki.tagged([["a"], ["b"]], [["x"], None])
+    with pytest.raises(InputTypeError, match="are lists. Received: NoneType and list"):
+        ki.tagged(None, [["x"]])
     arrays = ki.tagged(np.array([["a", "b"]]), np.array([["x", "y"]]))
     assert (arrays.texts, arrays.labels) == (["a b"], [["x", "y"]])
     with pytest.raises(InputError, match="none in text 1"):
