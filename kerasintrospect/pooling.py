@@ -62,15 +62,15 @@ def pooled(value: Any, own: Any, mask: Any, how: str | None, width: int | None =
         mask: (examples, positions) of the inputs; used when the site has as many positions.
         how: See `Runner.forward`.
         width: Positions of the inputs before cutting: a site of a fixed other number has positions of its own.
-        mirrored: Whether the positions stand in reverse order, as no mask does: they are pooled in that of the text, and
-            without pooling stay as they are.
+        mirrored: Whether the positions stand in reverse order: they are pooled in that of the text, and without pooling stay
+            as they are.
     """
     import tensorflow as tf
 
     if value.shape.rank != 3:
         return value, ()
     if mirrored:
-        found, every = pooled(tf.reverse(value, [1]), own, mask, how, width)
+        found, every = pooled(tf.reverse(value, [1]), _of_text(own, mask), mask, how, width)
         return (tf.reverse(found, [1]), tf.reverse(every, [1])) if how is None else (found, every)
     every = tf.ones(tf.shape(value)[:2], bool)
     if own is not None and own.shape.rank == 2:
@@ -91,3 +91,19 @@ def pooled(value: Any, own: Any, mask: Any, how: str | None, width: int | None =
     some = tf.reduce_any(every, 1)
     taken = tf.gather(value, tf.where(some, place, 0), batch_dims=1)
     return tf.where(some[:, None], taken, 0.0), ()
+
+
+def _of_text(own: Any, mask: Any) -> Any:
+    """The Keras mask of reversed positions in the order of the text: layers of Keras leave it there, a user's own may not."""
+    import tensorflow as tf
+
+    if own is None or own.shape.rank != 2 or isinstance(mask, tuple):
+        return own
+    own = tf.cast(own, bool)
+    turned = tf.reverse(own, [1])
+
+    def nearer() -> Any:
+        left, right = (tf.math.count_nonzero(tf.equal(one, mask)) for one in (own, turned))
+        return tf.where(left >= right, own, turned)
+
+    return tf.cond(tf.reduce_all(tf.shape(own) == tf.shape(mask)), nearer, lambda: own)
