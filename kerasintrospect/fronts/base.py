@@ -15,7 +15,7 @@ from ..registry import Registry
 from ..sites import Site
 from ..text import NOWHERE, TokenRow, words
 
-__all__ = ["Encoded", "Front", "by_words", "check_texts", "find_front", "fronts", "is_text", "locate"]
+__all__ = ["Encoded", "Front", "by_words", "check_texts", "find_front", "fronts", "is_text", "length_of", "locate"]
 
 fronts: Registry[type[Front]] = Registry("kerasintrospect.fronts", "text front")
 
@@ -107,6 +107,34 @@ def width_of(adapter: Any) -> int | None:
     tensors = [t for t in getattr(adapter.model, "inputs", None) or [] if len(t.shape) == 2 and "string" not in str(t.dtype)]
     widths = {tensor.shape[1] for tensor in tensors}
     return widths.pop() if len(widths) == 1 else None
+
+
+def length_of(adapter: Any, asked: int | None) -> int | None:
+    """The most tokens of a text: as asked, or what the model has inputs or positions for; None where neither is known.
+
+    Raises:
+        InputError: if more are asked for than the model has positions for.
+    """
+    limit = _positions_of(adapter)
+    if asked and limit and asked > limit:
+        raise InputError(f"The model has positions for {limit} tokens. Received: max_length={asked}")
+    return asked or width_of(adapter) or limit
+
+
+def _positions_of(adapter: Any) -> int | None:
+    """The tokens that the table of positions of a Hugging Face model is made for; None without such a table.
+
+    A config may tell a number without a table, as those of relative positions do. RoBERTa and its like count from behind
+    the id of the padding.
+    """
+    count = getattr(getattr(adapter.model, "config", None), "max_position_embeddings", None)
+    if not isinstance(count, int) or count < 1 or not adapter.input_names():  # which builds the model
+        return None
+    tables = [weight for weight in adapter.weights() if len(weight.shape) == 2 and weight.shape[0] >= count]
+    if not any("position" in weight.name or "wpe" in weight.name for weight in tables):
+        return None
+    late = [layer.padding_idx for _, layer in adapter.walk() if hasattr(layer, "create_position_ids_from_input_ids")]
+    return count - max((first + 1 for first in late), default=0)
 
 
 def is_text(inputs: Any) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError, InputTypeError
 from ..pairs import Pair, apart
 from ..text import NOWHERE, TokenRow
-from .base import Encoded, Front, fronts, width_of
+from .base import Encoded, Front, fronts, length_of, width_of
 
 __all__ = ["HuggingFaceFront"]
 
@@ -35,7 +35,7 @@ class HuggingFaceFront(Front):
                 f"Received: {type(tokenizer).__name__}"
             )
         self._tokenizer, self._adapter, self._width = tokenizer, adapter, width_of(adapter)
-        self._length = max_length or self._width
+        self._length, self._said = length_of(adapter, max_length), max_length or self._width
         if tokenizer.pad_token_id is None:
             raise InputError("The tokenizer has no padding token: set tokenizer.pad_token. Received: pad_token=None")
 
@@ -70,7 +70,7 @@ class HuggingFaceFront(Front):
             digest.update(type(part).__name__.encode())
             with suppress(Exception):  # there is none, or it is written in Python and cannot be told from another
                 digest.update(part.__getstate__())
-        return f"{type(self._tokenizer).__name__} {digest.hexdigest()} {self._length}"
+        return f"{type(self._tokenizer).__name__} {digest.hexdigest()} {self._said}"
 
     def _describe(self, texts: Sequence[str], made: Any, mask: np.ndarray, rows: np.ndarray) -> list[TokenRow]:
         """The tokens of these texts, described as one run of tokens and then cut apart."""

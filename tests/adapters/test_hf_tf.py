@@ -220,3 +220,36 @@ def test_a_pytorch_model_is_told_what_to_load_instead():
     torch = pytest.importorskip("torch", reason="only who has PyTorch can wrap one of its models by mistake")
     with pytest.raises(ki.InputTypeError, match="PyTorch model.*TFAutoModelFor.*transformers>=4.53,<4.55"):
         ki.wrap(torch.nn.Linear(2, 2))
+
+
+LIMITS = {"Bert": 40, "DistilBert": 512, "Roberta": 38, "XLMRoberta": 38, "Albert": 40, "Electra": 40, "MPNet": 38, "GPT2": 40}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_texts_that_are_longer_than_the_table_of_positions_are_cut_there(name):
+    """One more position is more than the model itself can take; the tokenizer tells no length."""
+    lens, limit = ki.wrap(build(name), tokenizer=tokenizer()), LIMITS[name]
+    assert lens.describe()["max_length"] == limit
+    texts = ["the film " * 400, "the film"]
+    found = lens.activations(texts, FAMILIES[name][2])
+    assert found.mask.shape[1] == limit and found.truncated.tolist() == [True, False]
+    np.testing.assert_allclose(lens.predict(texts).scores[1:], lens.predict(texts[1:]).scores, atol=1e-5)
+    made = {key: value[:, : limit + 1] for key, value in tokenizer()(texts[:1], return_tensors="np").items()}
+    tf = importlib.import_module("tensorflow")
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
+        lens.model({key: made[key] for key in lens._runner.adapter.input_names()}, training=False)
+    assert ki.wrap(lens.model, tokenizer=tokenizer(), max_length=8).describe()["max_length"] == 8
+    with pytest.raises(ki.InputError, match=f"has positions for {limit} tokens. Received: max_length=600"):
+        ki.wrap(lens.model, tokenizer=tokenizer(), max_length=600)
+
+
+def test_relative_positions_have_no_limit():
+    """A config may tell one all the same."""
+    transformers = importlib.import_module("transformers")
+    config = transformers.XLNetConfig(vocab_size=20, d_model=12, n_layer=1, n_head=2, d_inner=16, num_labels=3, pad_token_id=0)
+    lens = ki.wrap(transformers.TFXLNetForSequenceClassification(config), tokenizer=tokenizer())
+    assert lens.describe()["max_length"] is None
+    deberta = transformers.DebertaV2Config(**SIZES, relative_attention=True, position_biased_input=False)
+    lens = ki.wrap(transformers.TFDebertaV2ForSequenceClassification(deberta), tokenizer=tokenizer())
+    assert lens.describe()["max_length"] is None
+    assert np.isfinite(lens.predict(["the film " * 40]).scores).all()
