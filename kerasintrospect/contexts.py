@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError
+from .errors import InputError, InputTypeError
 from .readings import Reading, chosen_units, given
 
 if TYPE_CHECKING:
@@ -90,10 +90,15 @@ def top_contexts(
 
     Raises:
         InputError: if lengths differ or values are not finite.
+        InputTypeError: if unit, k or window is no whole number.
     """
+    odd = {name: value for name, value in (("unit", unit), ("k", k), ("window", window))
+           if isinstance(value, bool) or not isinstance(value, (int, np.integer))}  # fmt: skip
+    if odd:
+        raise InputTypeError(f"unit, k and window are whole numbers; contexts are of one unit. Received: {odd}")
     if k < 1 or window < 0:
         raise InputError(f"k is at least 1 and window at least 0. Received: k={k}, window={window}")
-    reading = given(X, site, words, documents, spans)
+    reading, unit = given(X, site, words, documents, spans), int(unit)
     values = reading.values[:, chosen_units(unit, reading.values.shape[1])[0]].astype(np.float64)
     distribution = describe(values)
     homes = np.searchsorted(np.unique(list(distribution["quantiles"].values())), values)  # ties share a home

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError, UnsupportedError
+from .errors import InputError, InputTypeError, UnsupportedError
 from .fronts.base import check_texts, is_text
 from .inputs import Arranged
 from .mixtures import Mixture, edits, mixture
@@ -26,9 +28,11 @@ from .sites import Site
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Generated", "check_unit", "generate", "measure"]
+__all__ = ["Generated", "check_unit", "check_whole", "generate", "measure", "with_options"]
 
 Array = npt.NDArray[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 POOLS = ("max", "mean", "first", "last")
 TRIED = 16  # replacements per text and round
 
@@ -83,6 +87,29 @@ class Generated:
         return "\n".join([f"unit {self.unit} of {self.site}, {self.direction}:", *lines, best, *self.notes])
 
 
+def with_options(function: Callable[P, R]) -> Callable[P, R]:
+    """The same function, which says what options it has when it gets another: they come from a call of the lens."""
+    known = signature(function).parameters
+
+    @wraps(function)
+    def checked(*args: P.args, **options: P.kwargs) -> R:
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            own = ", ".join(name for name, one in known.items() if one.default is not one.empty)
+            raise InputTypeError(f"{function.__name__}() has the options {own}. Received: {unknown[0]}={options[unknown[0]]!r}")
+        return function(*args, **options)
+
+    return checked
+
+
+def check_whole(**numbers: Any) -> None:
+    """Raises InputTypeError, if a number is no int."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise InputTypeError(f"`{name}` is a whole number. Received: {name}={value!r}")
+
+
+@with_options
 def generate(
     runner: Runner, arrange: Callable[[Any], Arranged], texts: Sequence[str], site: Site, unit: int, length: int = 8,
     direction: str = "up", pool: str = "max", steps: int = 150, restarts: int = 8, flips: int = 20, max_tokens: int = 3000,
@@ -114,16 +141,24 @@ def generate(
 
     Raises:
         InputError: if there is no such unit, or the texts have no token that can be written alone.
+        InputTypeError: if a count is no whole number.
         UnsupportedError: if the model looks up no tokens, or the unit does not depend on them.
     """
+    check_whole(length=length, steps=steps, restarts=restarts, max_tokens=max_tokens, flips=flips, seed=seed)
     counts = {"length": length, "steps": steps, "restarts": restarts, "max_tokens": max_tokens, "flips": flips + 1}
+    if np.shape(temperature) != (2,) or isinstance(learning_rate, (str, bytes)) or not np.all(np.isreal(temperature)):
+        raise InputTypeError("temperature is a pair of numbers, learning_rate a number. Received: "
+                             f"temperature={temperature!r}, learning_rate={learning_rate!r}")  # fmt: skip
     if direction not in ("up", "down") or pool not in POOLS or min(counts.values()) < 1 or min(temperature) <= 0:
         raise InputError(f"direction is 'up' or 'down', pool one of {', '.join(POOLS)}, {', '.join(counts)} are at least 1 "
                          f"(flips 0), temperatures above 0. Received: direction={direction!r}, pool={pool!r}, length={length}, "
                          f"steps={steps}, restarts={restarts}, flips={flips}, temperature={temperature}")  # fmt: skip
     check_unit(runner, texts, site, unit)
     given, sign = check_texts(texts), 1.0 if direction == "up" else -1.0
-    corpus = measure(runner, arrange(given), site, pool, sign)[:, unit]
+    read = arrange(given)
+    if read.mask is not None and not read.mask.any():
+        raise InputError(f"The texts hold no token that the model sees, so there is nothing to mix. Received: {given[:3]}")
+    corpus = measure(runner, read, site, pool, sign)[:, unit]
     made = mixture(runner, arrange, given, length, max_tokens)
     ascent = _Ascent(runner, made, site, unit, pool, sign)
     chosen, soft = ascent.climb(restarts, steps, temperature, learning_rate, seed)
@@ -147,7 +182,9 @@ def check_unit(runner: Runner, texts: Any, site: Site, unit: int) -> None:
 
     Raises:
         InputError: if not.
+        InputTypeError: if the unit is no whole number.
     """
+    check_whole(unit=unit)
     if not is_text(texts):
         raise InputError("What a unit makes of texts is asked of a model with a text front, by a list of str. Received: "
                          f"an object of type {type(texts).__name__}")  # fmt: skip

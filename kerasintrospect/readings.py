@@ -22,6 +22,9 @@ class Stored(Protocol):
     """What is asked of activations on disk: an `ActivationStore` answers."""
 
     @property
+    def sites(self) -> Any: ...
+
+    @property
     def texts(self) -> Any: ...
 
     @property
@@ -77,11 +80,11 @@ def given(X: Any, site: str | None, words: Any, documents: Any = None, spans: An
 
 
 def read(X: Any, site: str | None) -> Array:
-    """The array itself, or that of a site on disk."""
+    """The array itself, or that of a site on disk: of the only one, if none is named."""
     if isinstance(X, Stored):
-        if site is None:
-            raise InputError("Activations on disk are of several sites: name one; store.sites lists them. Received: site=None")
-        return X.read(site)
+        if site is None and len(X.sites) > 1:
+            raise InputError(f"The store holds the sites {', '.join(X.sites)}: name one. Received: site=None")
+        return X.read(X.sites[0] if site is None else site)
     if site is not None:
         raise InputError(f"A site goes with an ActivationStore. Received: site={site!r} with an array")
     return np.asarray(X)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from .errors import InputError, InputTypeError
 from .fronts.base import check_texts
-from .generating import check_unit, measure
+from .generating import check_unit, check_whole, measure, with_options
 from .inputs import Arranged
 from .matrices import matrix
 from .probes.base import NeuronRanking
@@ -30,6 +30,7 @@ __all__ = ["PhraseRanking", "fill_templates", "rank_by_pairs", "rank_pairs", "ra
 
 Array = npt.NDArray[Any]
 SURE = 0.05
+SHOWN = 20  # phrases that are printed
 
 
 def fill_templates(templates: Sequence[str], pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
@@ -125,6 +126,7 @@ class PhraseRanking:
         direction: `"up"` or `"down"`.
         mean: Of the unit over the given texts.
         std: Its standard deviation there.
+        notes: What should be known about them.
     """
 
     rows: tuple[dict[str, Any], ...]
@@ -133,6 +135,7 @@ class PhraseRanking:
     direction: str
     mean: float
     std: float
+    notes: tuple[str, ...] = ()
 
     def to_frame(self) -> pandas.DataFrame:
         """One row per phrase, the strongest first."""
@@ -141,9 +144,13 @@ class PhraseRanking:
         return pandas.DataFrame(self.rows, columns=["phrase", "activation", "z", "count", "text"])
 
     def __str__(self) -> str:
-        return str(self.to_frame()[["phrase", "activation", "z", "count"]].round(3).to_string(index=False))
+        shown = self.to_frame()[["phrase", "activation", "z", "count"]].head(SHOWN)
+        more = len(self.rows) - len(shown)
+        rest = [f"... and {more} more phrases, in .rows and .to_frame()"] if more else []
+        return "\n".join([str(shown.round(3).to_string(index=False)), *rest, *self.notes])
 
 
+@with_options
 def rank_phrases(
     runner: Runner, arrange: Callable[[Any], Arranged], texts: Sequence[str], site: Site, unit: int, k: int = 10,
     longest: int = 3, direction: str = "up", pool: str = "mean",
@@ -160,7 +167,11 @@ def rank_phrases(
         longest: Words in a phrase, at most.
         direction: `"up"`, or `"down"`.
         pool: As in `rank_by_pairs`.
+
+    Raises:
+        InputError: if there is no such unit, or the strongest texts hold no word that the model sees.
     """
+    check_whole(k=k, longest=longest)
     if direction not in ("up", "down") or min(k, longest) < 1:
         raise InputError("direction is 'up' or 'down', k and longest are at least 1. Received: "
                          f"direction={direction!r}, k={k}, longest={longest}")  # fmt: skip
@@ -174,15 +185,23 @@ def rank_phrases(
         raise InputError(f"The strongest texts hold no word. Received: {len(given)} texts")
     whole = [f" {' '.join(one).casefold()} " for one in split]
     made = [" ".join([phrase] * max(1, round(usual / len(phrase.split())))) for phrase in phrases]
-    found = measure(runner, arrange(made), site, pool)[:, unit]
+    read = runner.arrange(made)
+    seen = np.ones((len(made), 1), bool) if read.mask is None else read.mask
+    some = [bool(row.any()) for row in seen]
+    blank = [phrase for phrase, one in zip(phrases, some, strict=True) if not one]
+    if len(blank) == len(phrases):
+        raise InputError(f"The strongest texts hold no word that the model sees. Received: {len(given)} texts")
+    said = f"{len(blank)} phrases hold no token that the model sees and are left out, such as {blank[:1]}."
+    found = measure(runner, read, site, pool)[:, unit]
     spread = float(values.std())
     rows: list[dict[str, Any]] = [
         {"phrase": phrase, "activation": float(value), "z": float((value - values.mean()) / spread) if spread else 0.0,
          "count": sum(f" {phrase.casefold()} " in one for one in whole), "text": text}
-        for phrase, value, text in zip(phrases, found, made, strict=True)
+        for phrase, value, text, one in zip(phrases, found, made, some, strict=True) if one
     ]  # fmt: skip
     ordered = tuple(sorted(rows, key=lambda row: -sign * row["activation"]))
-    return PhraseRanking(ordered, unit, str(site), direction, float(values.mean()), spread)
+    return PhraseRanking(ordered, unit, str(site), direction, float(values.mean()), spread,
+                         (said,) if blank else ())  # fmt: skip
 
 
 def _phrases(texts: Sequence[Sequence[str]], longest: int) -> list[str]:

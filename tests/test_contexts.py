@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerasintrospect.contexts import top_contexts
-from kerasintrospect.errors import InputError
+from kerasintrospect.errors import InputError, InputTypeError
 
 
 def planted(n=4000, seed=0):
@@ -84,6 +84,9 @@ def test_what_cannot_be_used_is_said():
     x, words, documents = planted(50)
     for options, message in (({"unit": 1}, "from 0 to 0"), ({"k": 0}, "k is at least 1"), ({"window": -1}, "window=-1")):
         with pytest.raises(InputError, match=message):
+            top_contexts(x, words, documents, **options)
+    for options in ({"unit": [1, 2]}, {"unit": "0"}, {"unit": True}, {"k": 2.5}, {"window": "6"}):
+        with pytest.raises(InputTypeError, match="contexts are of one unit"):
             top_contexts(x, words, documents, **options)
     with pytest.raises(InputError, match="NaN or infinity"):
         top_contexts(np.where(x > 0, np.inf, x), words, documents)

@@ -102,6 +102,14 @@ def test_what_cannot_be_used_is_said(lens):
             made(lens, "classes:in", 0, **options)
     with pytest.raises(ki.InputError, match="units 0 to 3. Received: unit=4"):
         made(lens, "embedding", 4)
+    for options, message in (({"unit": "3"}, "unit='3'"), ({"unit": 1.0}, "unit=1.0"), ({"length": 2.5}, "length=2.5"),
+                             ({"steps": "9"}, "steps='9'"), ({"seed": None}, "seed=None"), ({"temperature": 2}, "=2, learn"),
+                             ({"learning_rate": "1"}, "rate='1'"), ({"lenth": 4}, "options length, .* Received: lenth=4"),
+                             ({"temperature": ("a", "b")}, "pair of numbers")):  # fmt: skip
+        with pytest.raises(ki.InputTypeError, match=message):
+            lens.generate(TEXTS, "classes:in", **{"unit": 0, **options})
+    with pytest.warns(ki.KerasIntrospectWarning), pytest.raises(ki.InputError, match="hold no token that the model sees"):
+        lens.generate([""], "classes:in", 0)
     with pytest.raises(ki.InputError, match="gives float vectors"):
         made(lens, next(row.path for row in lens.sites() if row.class_name == "TextVectorization"), 0)
 

@@ -68,3 +68,51 @@ def test_bad_grids(lens: Any) -> None:
         lens.patch_grid(TEXT, SOURCE, ["embedding", "classes"])
     with pytest.raises(ki.InputError, match="score is"):
         lens.patch_grid(TEXT, SOURCE, score="loss")
+
+
+@pytest.fixture(scope="module")
+def strided() -> Any:
+    """Texts of open length, and every other position convolved: what stands there is no token."""
+    import keras
+
+    inputs = keras.Input((), dtype="string")
+    ids = keras.layers.TextVectorization(vocabulary=TEXT.split() + ["hate", "door"], name="ids")(inputs)
+    x = keras.layers.Embedding(8, 6, name="embedding")(ids)
+    x = keras.layers.Conv1D(4, 2, strides=2, padding="same", name="conv")(x)
+    x = keras.layers.GlobalMaxPooling1D(name="pool")(x)
+    return ki.wrap(keras.Model(inputs, keras.layers.Dense(2, activation="softmax", name="classes")(x)))
+
+
+def test_a_site_of_open_length_whose_positions_are_no_tokens(strided: Any) -> None:
+    assert strided.patch_grid(TEXT, SOURCE).sites == strided.heat_map(TEXT).sites == ["embedding"]
+    for ask in (lambda: strided.patch_grid(TEXT, SOURCE, ["conv"]), lambda: strided.heat_map(TEXT, ["embedding", "conv"])):
+        with pytest.raises(ki.UnsupportedError, match="positions of 'conv' are no tokens: there are 2 for 4"):
+            ask()
+    with pytest.raises(ki.InputError, match="A heat map needs one vector per token. Received: 'pool'"):
+        strided.heat_map(TEXT, ["pool"])
+
+
+def test_a_model_that_gives_nan_says_why(strided: Any) -> None:
+    import keras
+
+    made = keras.models.clone_model(strided.model)
+    made.set_weights(strided.model.get_weights())
+    table = made.get_layer("embedding").get_weights()[0]
+    made.get_layer("embedding").set_weights([np.where(np.arange(len(table))[:, None] == 3, np.nan, table)])
+    lens = ki.wrap(made)
+    with pytest.raises(ki.InputError, match="these weights hold NaN or infinity: .*embedding") as said:
+        lens.predict([TEXT])
+    for ask in (lambda: lens.patch_grid(TEXT, SOURCE), lambda: lens.heat_map(TEXT)):
+        with pytest.raises(ki.InputError) as found:
+            ask()
+        assert str(found.value) == str(said.value)
+
+
+def test_one_text_at_a_time(lens: Any) -> None:
+    for ask in (lambda: lens.patch_grid([TEXT], [SOURCE]), lambda: lens.patch_grid(TEXT, [SOURCE, TEXT, TEXT]),
+                lambda: lens.heat_map([TEXT])):  # fmt: skip
+        with pytest.raises(ki.InputTypeError, match="is one text, a str, and no list"):
+            ask()
+    with pytest.raises(ki.InputTypeError, match="unit='3'"):
+        lens.heat_map(TEXT, unit="3")
+    assert lens.patch_grid(TEXT, SOURCE, ["norm"], score="probability").score == "probability"

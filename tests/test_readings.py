@@ -14,9 +14,9 @@ X = np.arange(8.0).reshape(4, 2)
 WORDS = ["a", "b", "c", "d"]
 
 
-def store():
-    return SimpleNamespace(texts=np.array(WORDS, object), documents=np.array([0, 0, 1, 1]), spans=np.zeros((4, 2), int),
-                           read=lambda site, rows=None: {"s": X}[site])  # fmt: skip
+def store(*sites):
+    return SimpleNamespace(sites=list(sites) or ["s", "t"], texts=np.array(WORDS, object), documents=np.array([0, 0, 1, 1]),
+                           spans=np.zeros((4, 2), int), read=lambda site, rows=None: {"s": X}[site])  # fmt: skip
 
 
 def test_arrays_and_stores_are_read_alike():
@@ -26,12 +26,13 @@ def test_arrays_and_stores_are_read_alike():
     np.testing.assert_array_equal(plain.documents, stored.documents)
     assert given(X[:, 0], None, WORDS).values.shape == (4, 1)
     assert given(store(), "s", list("wxyz")).words == list("wxyz")
+    np.testing.assert_array_equal(given(store("s"), None, None).values, X)  # the only site needs no name
 
 
 @pytest.mark.parametrize(
     ("args", "error", "message"),
     [
-        ((store(), None, None), InputError, "name one"),
+        ((store(), None, None), InputError, "sites s, t: name one"),
         ((X, "s", WORDS), InputError, "goes with an ActivationStore. Received: site='s'"),
         ((X, None, None), InputTypeError, "the word of each row. Received: None"),
         ((X, None, "abcd"), InputTypeError, "Received: 'abcd'"),

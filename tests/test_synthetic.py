@@ -83,3 +83,22 @@ def test_phrases_alone(lens):
             rank_phrases(lens._runner, lens._arrange, texts, lens._site("classes:in"), 2, **options)
     with pytest.raises(ki.InputError, match="units 0 to 3"):
         rank_phrases(lens._runner, lens._arrange, texts, lens._site("classes:in"), 9)
+
+
+def test_phrases_without_a_token_are_left_out_and_said(lens, recwarn):
+    texts = ["love !!! love", "hate the bus", "so ??? love"]
+    found = lens.rank_phrases(texts, "classes:in", 2, k=3, longest=2)
+    assert not recwarn and {row["phrase"] for row in found.rows} >= {"love", "love !!!"} and found.rows[0]["phrase"] == "love"
+    assert not {"!!!", "???"} & {row["phrase"] for row in found.rows}
+    assert "phrases hold no token that the model sees and are left out, such as ['!!!']" in found.notes[0]
+    assert found.notes[0] in str(found)
+    with pytest.raises(ki.InputTypeError, match="options k, longest, direction, pool. Received: top=3"):
+        lens.rank_phrases(texts, "classes:in", 2, top=3)
+    with pytest.raises(ki.InputTypeError, match="`k` is a whole number"):
+        lens.rank_phrases(texts, "classes:in", 2, k=2.5)
+
+
+def test_only_the_first_phrases_are_printed(lens):
+    found = lens.rank_phrases(tiny.train()[0], "classes:in", 2, k=20)
+    assert len(found.rows) > 25 and len(str(found).splitlines()) == 22
+    assert f"... and {len(found.rows) - 20} more phrases" in str(found)

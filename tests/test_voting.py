@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from probes.planted import PLANTED, cases, planted
 
-from kerasintrospect.errors import InputError
+from kerasintrospect.errors import InputError, InputTypeError
 from kerasintrospect.probes import NeuronRanking, rank_neurons
 from kerasintrospect.voting import agreement, vote
 
@@ -55,3 +55,21 @@ def test_what_cannot_be_compared():
         agreement([ranking([0, 1]), ranking([0, 1, 2])])
     with pytest.raises(InputError, match="Received: top=3"):
         agreement([ranking([0, 1]), ranking([1, 0])], top=3)
+    with pytest.raises(InputError, match="Received: top=1.5"):
+        agreement([ranking([0, 1]), ranking([1, 0])], top=1.5)
+    for wrong in (ranking([0, 1]), None, ["effect", "probe"], {"effect": [0, 1]}):
+        with pytest.raises(InputTypeError, match="Rankings"):
+            agreement(wrong)
+
+
+def test_rankings_by_name():
+    some = {"effect": ranking([0, 1, 2, 3]), "probe": ranking([1, 0, 3, 2])}
+    assert agreement(some, top=2)["method"].tolist() == ["effect", "probe"]
+    assert vote(some).method == "vote of effect, probe"
+    assert vote(some).order.tolist() == vote(list(some.values())).order.tolist()
+
+
+def test_by_default_half_of_few_neurons():
+    for count, top in ((8, 4), (1, 1), (99, 49), (100, 50), (400, 50)):
+        some = [ranking(list(range(count))), ranking(list(range(count))[::-1])]
+        assert agreement(some).equals(agreement(some, top=top))
