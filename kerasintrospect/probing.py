@@ -54,6 +54,8 @@ class Probe:
         rows: `"train"`, `"validation"`, `"test"`: row numbers.
         concept_curve: One dict per number of neurons and class: `neurons`, `concept`, `recall` and `precision` of the probe on
             as many of the top neurons, on test rows; the last on all.
+        model: The probe on all neurons, as an estimator of scikit-learn fitted on training rows: `model.predict(X)`, of classes
+            `model.predict_proba(X)`. None where the training rows have one label.
     """
 
     score: float
@@ -66,6 +68,7 @@ class Probe:
     notes: tuple[str, ...] = ()
     rows: Mapping[str, Array] = field(default_factory=dict, repr=False)
     concept_curve: list[Facts] = field(default_factory=list, repr=False)
+    model: Any = field(default=None, repr=False)
 
     @property
     def trusted(self) -> bool:
@@ -158,7 +161,7 @@ def probe(
                for k, of in [*tried.items(), (data.units, oracle)] for row in _concepts(data, bench, of.predicted)]  # fmt: skip
     said = (*_missing(words, documents, untrained), *remarks(facts), *oracle.notes, *ranking.notes)
     return Probe(facts["score"], facts, curve, concepts, ranking.top(minimal), ranking, tuple(doubts(facts, concepts, curve)),
-                 tuple(dict.fromkeys(said)), bench.rows, by_size)  # fmt: skip
+                 tuple(dict.fromkeys(said)), bench.rows, by_size, _model(oracle, data, l1=l1, l2=l2, seed=seed))  # fmt: skip
 
 
 def check_probe(
@@ -255,6 +258,12 @@ def _minimal(
         found[middle] = bench.fit(data.X[:, ranking.order[:middle]])
         low, high = (low, middle) if found[middle].validation >= floor else (middle, high)
     return high, found[high]
+
+
+def _model(oracle: Trial, data: ProbeData, **options: Any) -> Any:
+    from .probes.estimators import estimator_of  # it loads scikit-learn
+
+    return None if oracle.fitted is None else estimator_of(oracle.fitted, data.classes, **options)
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,7 @@ FAMILIES = {
     "fronts": {"base", "positions"},
     "attribution": {"base", "blocks", "job", "points", "questions"},
     "contrast": {"base", "examples", "kernel"},
-    "probes": {"base", "data", "densities", "mass"},
+    "probes": {"base", "data", "densities", "estimators", "mass"},
     "interventions": {"base", "place"},
 }
 
