@@ -29,13 +29,18 @@ def vote(rankings: Sequence[NeuronRanking] | Mapping[str, NeuronRanking]) -> Neu
         A ranking whose scores are the points; per class as well, where all of them rank each class.
 
     Raises:
-        InputError: if there are fewer than two, or they rank other numbers of neurons.
+        InputError: if there are fewer than two, or they rank other numbers of neurons, or for other classes.
     """
     names, several = _given(rankings)
     shared = [of for of in several[0].per_class if all(of in ranking.per_class for ranking in several)]
     per_class = {of: _borda([ranking.per_class[of][0] for ranking in several]) for of in shared}
     order, points = _borda([ranking.order for ranking in several])
-    return NeuronRanking(order, points, per_class, f"vote of {', '.join(names)}", several[0].classes)
+    asked = [one.classes for one in several if one.classes is not None]
+    if any(classes != asked[0] for classes in asked):
+        raise InputError(f"Rankings that vote have to be of the same classes. Received: rankings of {asked[0]} and of "
+                         f"{next(classes for classes in asked if classes != asked[0])}.")  # fmt: skip
+    mixed = ("Some of the rankings are for classes, and some for none.",) if 0 < len(asked) < len(several) else ()
+    return NeuronRanking(order, points, per_class, f"vote of {', '.join(names)}", None if mixed else several[0].classes, mixed)
 
 
 def agreement(

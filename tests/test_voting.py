@@ -69,6 +69,16 @@ def test_rankings_by_name():
     assert vote(some).order.tolist() == vote(list(some.values())).order.tolist()
 
 
+def test_a_vote_is_of_rankings_that_were_asked_the_same():
+    X, y = planted("names")
+    some = rank_neurons(X, y, "probeless")
+    with pytest.raises(InputError, match=r"the same classes. Received: rankings of \['noun', 'other', 'verb'\] and of \[False"):
+        vote([some, rank_neurons(X, y == "noun", "probeless")])
+    found = vote([some, rank_neurons(X, X[:, 7], "linear")])
+    assert found.classes is None and found.notes == ("Some of the rankings are for classes, and some for none.",)
+    assert vote([some, some]).notes == () and vote([some, some]).classes == some.classes
+
+
 def test_by_default_half_of_few_neurons():
     for count, top in ((8, 4), (1, 1), (99, 49), (100, 50), (400, 50)):
         some = [ranking(list(range(count))), ranking(list(range(count))[::-1])]
