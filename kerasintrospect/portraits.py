@@ -285,6 +285,7 @@ def _by_class(means: np.ndarray, truth: np.ndarray, names: list[str]) -> list[Fa
 
 def _coloured(store: ActivationStore, values: np.ndarray, whole: Sequence[str]) -> Facts:
     """The texts where a neuron is highest, and those where it is lowest, with its value at each word; what is in between."""
+    values = values.astype(np.float64)
     documents, middle = store.documents, float(np.median(values))
     order, few = np.argsort(-values, kind="stable"), COLOURED if store.spans is not None else LISTED // 2
     highest = list(dict.fromkeys(documents[order].tolist()))[:few]

@@ -58,6 +58,14 @@ def test_words_are_coloured_by_their_own_activation(report: Any) -> None:
             assert word["value"] == pytest.approx(tiny.MEANING[word["word"].lower()][2], abs=1e-5)
 
 
+def test_the_highest_word_has_the_deepest_colour(report: Any, tmp_path: Path) -> None:
+    page = report.save(tmp_path / "n.html").read_text()
+    for one in report.facts["units"]:
+        card = page.split(f'id="n{one["unit"]}"')[1].split("</article>")[0]
+        assert '<mark class="p4"' in card
+    assert '<mark class="p5"' not in page and '<mark class="n5"' not in page
+
+
 def test_it_is_json_and_a_page_without_a_script(report: Any, tmp_path: Path) -> None:
     assert json.loads(report.to_json()) == json.loads(report.save(tmp_path / "n.json").read_text())
     page = report.save(tmp_path / "n.html").read_text()

@@ -306,6 +306,11 @@ def test_words_are_marked_where_they_stand():
     ]
 
 
+@pytest.mark.parametrize("score", [0.7, 0.7000001, 3.0])
+def test_no_colour_is_deeper_than_the_deepest(score):
+    assert [p.marks for p in coloured("aa bb", [Scored(0, 2, score), Scored(3, 5, -score)], 0.7, 99) if p.marks] == ["p4", "n4"]
+
+
 @pytest.mark.parametrize("limit", range(1, 12))
 def test_a_cut_text_keeps_its_beginning(limit):
     text = "aa bb cc dd"

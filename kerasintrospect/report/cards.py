@@ -146,7 +146,7 @@ def _signed(score: float) -> str:
 
 def _tone(score: float, top: float) -> str:
     share = abs(score) / top if top else 0.0
-    return "" if share < FAINT else ("p" if score > 0 else "n") + str(max(1, math.ceil(share * LEVELS)))
+    return "" if share < FAINT else ("p" if score > 0 else "n") + str(min(max(1, math.ceil(share * LEVELS)), LEVELS))
 
 
 def _merged(pieces: Iterable[Piece]) -> tuple[Piece, ...]:

@@ -25,6 +25,7 @@ class Line:
 class CurvePart:
     """How the answers change with more and more neurons; `across` and `up` are places of ticks and their names."""
 
+    title: str
     what: str
     changed: str
     lines: tuple[Line, ...]
@@ -35,8 +36,9 @@ class CurvePart:
     height: int = HEIGHT
 
 
-def build_curve(facts: Mapping[str, Any], changed: str) -> CurvePart:
+def build_curve(facts: Mapping[str, Any], changed: str, is_removed: bool = True) -> CurvePart:
     """The part of `NeuronReport.facts["curve"]`; `changed` says what was done to the neurons."""
+    title = "Without more and more of them" if is_removed else "With more and more of them changed"
     counts, lines = facts["counts"], facts["lines"]
     values = [value for line in lines.values() for value in line]
     ticks = ticks_of(min(values), max(values))
@@ -52,7 +54,7 @@ def build_curve(facts: Mapping[str, Any], changed: str) -> CurvePart:
     said = "; ".join(f"{name}: " + ", ".join(f"{count} {value:.3g}" for count, value in zip(counts, line, strict=True))
                      for name, line in lines.items())  # fmt: skip
     up = tuple((height(tick), f"{tick:.{digits}f}".replace("-", "−")) for tick in ticks)
-    return CurvePart(facts["what"], changed, tuple(drawn), tuple(zip(places, map(str, counts), strict=True)), up, said)
+    return CurvePart(title, facts["what"], changed, tuple(drawn), tuple(zip(places, map(str, counts), strict=True)), up, said)
 
 
 def _names(lines: Iterable[str]) -> Iterable[tuple[str, str, str]]:

@@ -91,7 +91,7 @@ def build_neurons(facts: Facts) -> NeuronsPart:
     return NeuronsPart(
         title=visible(facts["title"], 200), lead=f"{lead} {_about_site(facts)}",
         notes=tuple(visible(note, 500) for note in facts["notes"]), guide=build_guide(facts), row=row,
-        curve=build_curve(facts["curve"], CHANGED.get(facts["edit"], ("", "changed"))[1]),
+        curve=build_curve(facts["curve"], CHANGED.get(facts["edit"], ("", "changed"))[1], is_removed(facts)),
         neurons=tuple(_neuron(one, facts) for one in facts["units"]),
         about=(("Model", visible(str(facts["model"]["name"]), NAME)), ("Site", visible(facts["site"], 200)),
                ("kerasintrospect", facts["version"])),
@@ -122,7 +122,7 @@ def _neuron(one: Facts, facts: Facts) -> NeuronPart:
 
 
 def _value(number: float) -> str:
-    return f"{number:.2f}".replace("-", "−")
+    return f"{round(number, 2) + 0.0:.2f}".replace("-", "−")  # no zero has a sign
 
 
 def _signed(number: float, digits: int) -> str:
@@ -159,13 +159,11 @@ def _classes(rows: Sequence[Facts]) -> tuple[tuple[str, str, float, str], ...]:
 
 def _windows(one: Facts, is_whole: bool) -> tuple[tuple[str, tuple[Window, ...]], ...]:
     """The bins from the highest on, named by the share of all values that they hold."""
-    bins, found, above = one["bins"], [], 0
+    bins, found = one["bins"], []
     total = sum(part["count"] for part in bins) or 1
     for i, part in enumerate(bins):
-        low, high = 100 * (1 - (above + part["count"]) / total), 100 * (1 - above / total)
-        above += part["count"]
-        name = (f"The highest {high - low:.3g} %" if i == 0 else f"The lowest {high:.3g} %" if i == len(bins) - 1
-                else f"Between the lowest {low:.3g} % and the highest {100 - high:.3g} %")  # fmt: skip
+        place = "highest" if i == 0 else "lowest" if i == len(bins) - 1 else "next"
+        name = f"The {place} {100 * part['count'] / total:.2g} %"
         rows = [row for row in one["contexts"] if row["bin"] == part["bin"]]
         found.append((name, tuple(_window(row, is_whole) for row in rows)))
     return tuple(found)
