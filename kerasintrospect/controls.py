@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InputError
+from .errors import InputError, InputTypeError
 from .holdout import missing
 from .probes.data import some_of
 
@@ -143,6 +143,8 @@ def _place(word: str, seed: int) -> float:
 
 
 def _types(words: Sequence[Any] | Array, n: int) -> tuple[Array, Array]:
+    if isinstance(words, str) or not hasattr(words, "__iter__"):
+        raise InputTypeError(f"`words` has to be a list with the word of each row. Received: words={words!r}.")
     given = list(words)
     if len(given) != n:
         raise InputError(f"`words` has to hold the word of each row. Received: {len(given)} words for {n} rows.")

@@ -57,7 +57,7 @@ def examine(
     _check(inputs, labels, seed, options)
     if sites is None:
         sites = list(map(str, stations(runner, []))) if unit == "example" else token_stations(runner)
-    chosen = [str(site) for site in sites]
+    chosen = [str(site) for site in ([sites] if isinstance(sites, str) else sites)]
     values = reinitialised(runner.adapter, runner.tracer.layers, seed) if untrained else []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()) if path is None else path)

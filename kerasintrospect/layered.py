@@ -95,7 +95,7 @@ class Taken(NamedTuple):
 
 
 def probe_sites(
-    X: Mapping[str, Any] | ActivationStore, y: npt.ArrayLike | None = None, sites: Sequence[str] | None = None,
+    X: Mapping[str, Any] | ActivationStore, y: npt.ArrayLike | None = None, sites: str | Sequence[str] | None = None,
     untrained: Mapping[str, Any] | ActivationStore | None = None, words: Sequence[Any] | None = None,
     documents: Sequence[Any] | None = None, **options: Any,
 ) -> SiteProbes:  # fmt: skip
@@ -105,7 +105,7 @@ def probe_sites(
         X: site -> (n, units) activations, in the order of the forward pass; or an `ActivationStore`, which brings labels,
             documents, and words if its rows are words; documents of the same text count as one.
         y: (n,) labels; None takes those of the store. Rows of a store without a label are left out.
-        sites: Which of the sites; None takes all.
+        sites: One of the sites, or several; None takes all.
         untrained: The same rows and sites of the model with random weights.
         words: (n,) the word of each row.
         documents: (n,) the document of each row.
@@ -125,7 +125,8 @@ def probe_sites(
         rows, y, words, documents, notes = taken(X, y, words, documents)
     if y is None:
         raise InputError("Probes need labels. Received: y=None. Give one label per row.")
-    names = list((X.sites if isinstance(X, ActivationStore) else X) if sites is None else sites)
+    known = X.sites if isinstance(X, ActivationStore) else X
+    names = list(known if sites is None else [sites] if isinstance(sites, str) else sites)
     if not names:
         raise InputError("Probes need a site. Received: none.")
     found = {}

@@ -206,7 +206,7 @@ def _controls(data: ProbeData, bench: Bench, words: Sequence[Any] | None, untrai
                                   "seen"))  # fmt: skip
     test = bench.rows["test"]
     if untrained is not None:
-        other = activations(untrained)
+        other = activations(untrained, "untrained")
         if len(other) != len(data):
             raise InputError("`untrained` has to hold a row for each row of X. "
                              f"Received: {len(other)} rows for {len(data)}.")  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from probes.planted import cases
 
 from kerasintrospect.controls import by_word, control_labels, doubts, remarks
-from kerasintrospect.errors import InputError
+from kerasintrospect.errors import InputError, InputTypeError
 
 WORDS = [f"w{i % 1000}" for i in range(3000)]
 LABELS = np.array([int(i % 1000 % 7 == 0) for i in range(3000)])
@@ -33,6 +33,9 @@ def test_a_type_has_one_label_that_hangs_on_the_seed():
     for none in (None, np.nan):
         with pytest.raises(InputError, match=rf"words\[7\]={none}"):
             control_labels([*WORDS[:7], none, *WORDS[8:]], LABELS, 0)
+    for wrong in (3, "abc"):
+        with pytest.raises(InputTypeError, match="a list with the word of each row"):
+            control_labels(wrong, LABELS, 0)
     with pytest.raises(InputError, match="2 words for 3000 rows"):
         control_labels(["a", "b"], LABELS, 0)
 

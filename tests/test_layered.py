@@ -43,7 +43,8 @@ def test_a_row_per_site_and_each_is_its_own_probe():
 
 def test_some_sites_only():
     X, y, _ = layers()
-    assert list(probe_sites(X, y, sites=["layer[2]"], sizes=[1])) == ["layer[2]"]
+    for sites in (["layer[2]"], "layer[2]"):
+        assert list(probe_sites(X, y, sites=sites, sizes=[1])) == ["layer[2]"]
 
 
 def test_what_is_not_there():

@@ -241,6 +241,7 @@ def test_the_record(known):
     ("options", "message"),
     [
         ({"untrained": np.zeros((3, 2))}, "Received: 3 rows for 1500"),
+        ({"untrained": np.full((N, 2), np.nan)}, "`untrained` holds finite numbers only"),
         ({"words": ["a"]}, "Received: 1 words for 1500 rows"),
         ({"documents": [1, 2]}, r"shape=\(2,\) for 1500 rows"),
         ({"documents": np.arange(N) % 3}, "takes at least 5 of them. Received: 3"),

@@ -95,12 +95,12 @@ class ProbeData:
         return found
 
 
-def activations(X: Any) -> Array:
+def activations(X: Any, name: str = "X") -> Array:
     """X checked, as float32 or float64, not copied where it is that."""
     if hasattr(X, "read") and hasattr(X, "sites"):  # a store
         raise InputTypeError("Neurons are ranked at one site: give X=store.read(site), y=store.labels and, of words, "
                              f"documents=store.documents. Received: X={X!r}. At every site: probe_sites(store).")  # fmt: skip
-    values = widened(matrix(X))
+    values = widened(matrix(X, name))
     return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
 
