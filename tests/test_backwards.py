@@ -62,25 +62,31 @@ def test_by_hand_they_are(lens: Any, values: dict[str, np.ndarray]) -> None:
     np.testing.assert_allclose(values["bi"][:, :, 4:], values["bi.backward_layer"][:, ::-1], atol=1e-6)
 
 
-@pytest.mark.parametrize("site", ["bi.backward_layer", "back", "after"])
-def test_activations_are_those_of_the_layer_at_its_own_positions(lens: Any, values: dict[str, np.ndarray], site: str) -> None:
-    found = lens.activations(TEXTS, site)
-    for text, own, given in zip(TEXTS, found[site], values[site], strict=True):
-        count = len(text.split())
-        np.testing.assert_allclose(own[10 - count :], given[10 - count :], atol=1e-5)
-        assert not own[: 10 - count].any()
-    assert f"'{site}' goes backwards" in found.notes[0]
+def test_activations_are_those_of_the_layer_at_its_own_positions(lens: Any, values: dict[str, np.ndarray]) -> None:
+    sites = ["bi.backward_layer", "back", "after"]
+    found = lens.activations(TEXTS, sites)
+    for site in sites:
+        for text, own, given in zip(TEXTS, found[site], values[site], strict=True):
+            count = len(text.split())
+            np.testing.assert_allclose(own[10 - count :], given[10 - count :], atol=1e-5)
+            assert not own[: 10 - count].any()
+    assert len(found.notes) == 3 and "'after' goes backwards" in found.notes[2]
 
 
 @pytest.mark.parametrize("pool", ["mean", "max", "first", "last"])
 def test_pooling_takes_the_tokens_of_the_text(lens: Any, values: dict[str, np.ndarray], pool: str) -> None:
     how = {"mean": lambda v: v.mean(0), "max": lambda v: v.max(0), "first": lambda v: v[0], "last": lambda v: v[-1]}[pool]
-    for site in ("bi.backward_layer", "after"):
+    sites = ["bi.backward_layer", "after"]
+    found = lens.activations(TEXTS, sites, pool)
+    for site in sites:
         by_hand = [how(given[::-1][: len(text.split())]) for text, given in zip(TEXTS, values[site], strict=True)]
-        np.testing.assert_allclose(lens.activations(TEXTS, site, pool)[site], by_hand, atol=1e-5)
-    pairs = lens.rank_by_pairs(TEXTS[:3], TEXTS[3:], "bi.backward_layer", pool)
-    whole = lens.rank_by_pairs(TEXTS[:3], TEXTS[3:], "bi", pool)
-    np.testing.assert_allclose(pairs.details["difference"], whole.details["difference"][4:], atol=1e-5)
+        np.testing.assert_allclose(found[site], by_hand, atol=1e-5)
+
+
+def test_minimal_pairs_are_pooled_so_too(lens: Any, values: dict[str, np.ndarray]) -> None:
+    pairs = lens.rank_by_pairs(TEXTS[:3], TEXTS[3:], "bi.backward_layer", "last")
+    by_hand = [given[::-1][len(text.split()) - 1] for text, given in zip(TEXTS, values["bi.backward_layer"], strict=True)]
+    np.testing.assert_allclose(pairs.details["difference"], np.mean(by_hand[:3], 0) - np.mean(by_hand[3:], 0), atol=1e-5)
 
 
 def test_by_default_no_token_has_another_ones_vector(lens: Any) -> None:
