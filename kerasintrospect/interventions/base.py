@@ -5,7 +5,7 @@ An intervention changes chosen units at chosen positions of a site: new = old * 
 examples; see `place.Place` for what it may ask. Conventions for all members:
 
 - scale and shift are broadcast to (rows, units), or to (rows, positions, units) where they differ by position;
-- units and positions that were not chosen stay as they are, bit by bit, and so does the padding;
+- units and positions that were not chosen stay as they are, bit by bit, and so does padding that means nothing to the model;
 - what is drawn hangs on the seed and on the example, never on its place in a batch.
 """
 
@@ -69,7 +69,8 @@ def ablate(
         how: `"zero"`; `"mean"`: their mean over `reference=` (texts, or what the model takes; by default the inputs
             themselves), which keeps what the layers behind expect; `"resample"`: each position gets the units of a random
             position of `reference=` (`seed=0`), which keeps their whole distribution.
-        words: Words (str, or several), any case: only at their tokens. None takes every position that is no padding.
+        words: Words (str, or several), any case: only at their tokens. None takes every position that the model reads: the padding
+            only where it means something to the model.
         tokens: The same of the model's own tokens.
         positions: Token positions in each text; negative ones count from its last token.
         options: Those of `how`.
