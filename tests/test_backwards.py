@@ -16,7 +16,7 @@ TEXTS = ["so love my bus", "hate the", "the cake", "love my cake so hate the bus
 REVERSED = ["bi.backward_layer", "back", "after", "after:in"]
 
 
-@pytest.fixture(scope="module", params=[("keras", True), ("tf_keras", True), ("keras", False)], ids=str)
+@pytest.fixture(scope="module", params=[("keras", True), ("tf_keras", False)], ids=str)
 def lens(request: pytest.FixtureRequest) -> Any:
     """Both sorts of layers, one that turns them round again, and the fault of joining both directions as they are."""
     family, masks = request.param

@@ -69,7 +69,7 @@ def ablate(
         how: `"zero"`; `"mean"`: their mean over `reference=` (texts, or what the model takes; by default the inputs
             themselves), which keeps what the layers behind expect; `"resample"`: each position gets the units of a random
             position of `reference=` (`seed=0`), which keeps their whole distribution.
-        words: Words (str, or several), any case: only at their tokens. None takes every position that the model reads: the padding
+        words: Words (str, or several), any case: only at their tokens. None takes every position that the model reads, padding
             only where it means something to the model.
         tokens: The same of the model's own tokens.
         positions: Token positions in each text; negative ones count from its last token.

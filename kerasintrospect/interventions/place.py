@@ -104,7 +104,7 @@ class Place:
         self.units = int(self._shape[-1])
         self.has_positions = len(self._shape) == 3
         per_token = self.has_positions and arranged.mask is not None and self._shape[1] in (None, arranged.width)
-        self.has_tokens = per_token and runner.scan().in_order(site)
+        self.has_tokens, self._is_mirrored = per_token and runner.scan().in_order(site), runner.scan().mirrored(site)
         if per_token and not selection.is_everywhere:
             runner.scan().check_order(site)
         if not selection.is_everywhere and not self.has_tokens:
@@ -204,8 +204,11 @@ class Place:
         """
         found, arranged = self.activations(inputs)
         values = found[str(self.site)]
+        if self._is_mirrored:
+            values = values[:, ::-1]
         if self.has_positions:
-            values = values[arranged.mask] if self.has_tokens else values.reshape(-1, self.units)
+            per_token = self.has_tokens or (self._is_mirrored and arranged.mask is not None)
+            values = values[arranged.mask] if per_token else values.reshape(-1, self.units)
         if not len(values):
             raise InputError(f"`reference` holds no token that the model sees at '{self.site}'.")
         if not np.isfinite(values[:, self.chosen]).all():

@@ -193,5 +193,12 @@ def test_positions_in_reverse_order_are_changed_together_and_not_chosen(family: 
     lens = ki.wrap(model)
     with pytest.raises(ki.UnsupportedError, match="'back' stand in reverse order"):
         lens.predict(given, edits={"back": ki.ablate(positions=0)})
+    padded = np.array([[1, 2, 3, 0, 0, 0, 0, 0]])
+    vectors = np.concatenate([np.asarray(model.get_layer("back")(model.get_layer("embedding")(np.array([row])))[0])
+                              for row in ([1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3])])  # fmt: skip
+    mean = np.tile(vectors.mean(0), (1, 8, 1)).astype(np.float32)
+    expected = model.layers[-1](model.get_layer("last")(mean))
+    found = lens.predict(given, edits={"back": ki.ablate(how="mean", reference=np.concatenate([given, padded]))}).scores
+    np.testing.assert_allclose(found, expected, atol=1e-6)
     zeros = model.layers[-1](model.get_layer("last")(np.zeros((1, 8, 3), np.float32)))
     np.testing.assert_allclose(lens.predict(given, edits={"back": ki.ablate()}).scores, zeros, atol=1e-6)
