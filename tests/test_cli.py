@@ -337,3 +337,19 @@ def test_activations_of_tagged_words_are_exported_and_probed(folder):
     assert facts["metric"] == "accuracy" and facts["untrained"] is not None and facts["control"] is not None
     broken = run("probe", "--model", "model.keras", "--texts", "words.conllu", "--tag", "nothing")
     assert broken.exit_code == 2 and "nothing" in broken.stderr
+
+
+def test_a_concept_of_ones_own_is_exported_and_probed(folder):
+    texts = tiny.train()[0]
+    kinds = ["short" if len(text.split()) < 4 else "long" for text in texts]  # neither number nor names of the model's classes
+    write("kinds.csv", zip(texts, kinds, strict=True), ("text", "kind"))
+    write("lengths.csv", [(text, len(text) / 7) for text in texts], ("text", "length"))
+    shared = ["--model", "model.keras", "--site", "embedding"]
+    done = run("export", *shared, "--texts", "kinds.csv", "--label-column", "kind", "--out", "store")
+    assert done.exit_code == 0, done.stderr
+    assert set(ki.load_store("store").labels) == {"short", "long"}
+    for file, column, metric in (("kinds", "kind", "accuracy"), ("lengths", "length", "R^2")):
+        named = ["--texts", f"{file}.csv", "--label-column", column, "--no-untrained", "--format", "json"]
+        done = run("probe", *shared, *named)
+        assert done.exit_code == 0, done.stderr
+        assert json.loads(done.stdout)["probes"]["embedding"]["facts"]["metric"] == metric

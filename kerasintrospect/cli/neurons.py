@@ -146,11 +146,11 @@ def _given(
     model: Path, texts: Path, tag: str, text_column: str, label_column: str, class_names: str | None
 ) -> "tuple[Introspector, Any, Any, list[str]]":
     """The lens, the inputs, their labels (None where each word has one), and what should be known."""
+    lens = ki.wrap(load(model), class_names=split(class_names))
     if texts.suffix.lower() in (".conllu", ".conll"):
-        lens = ki.wrap(load(model), class_names=split(class_names))
         words = ki.read_conllu(texts, tag) if texts.suffix.lower() == ".conllu" else ki.read_columns(texts)
         return lens, words, None, []
     given = read(texts, text_column, label_column)
-    lens, notes = wrap(model, split(class_names), given, given)
-    sentences, labels = given.pair(lens.class_names)
-    return lens, sentences, labels, [*(line(note) for note in given.notes), *notes]
+    sentences, labels = given.pair(None)  # of any concept, not only the classes of the model
+    values = [float(label) for label in labels] if any(isinstance(label, float) for label in labels) else labels
+    return lens, sentences, values, [line(note) for note in given.notes]
