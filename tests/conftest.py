@@ -57,21 +57,12 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Case]
     return get
 
 
-# The files that take longest come first, so that both workers end together; xdist would begin with those of most tests.
-LONG = ("test_matrix", "test_input_kinds", "attribution/test_contract", "test_examples", "test_frameworks", "test_black_box",
-        "test_hf_tf", "test_autokeras", "test_house", "test_ktrain", "test_examples_tweets", "test_shakkala",
-        "adapters/test_keras_hub", "test_cli", "fronts/test_contract", "test_runs", "test_influence", "test_taps")  # fmt: skip
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sorts the files by how long they take."""
-    places = {name: place for place, name in enumerate(LONG)}
-
-    def place(item: pytest.Item) -> int:
-        path = item.path.with_suffix("").as_posix()
-        return min((at for name, at in places.items() if path.endswith(f"/{name}")), default=len(LONG))
-
-    items.sort(key=place)
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """What is left of a file stays to the end: the collector need not go through it again and again."""
+    if nextitem is not None and nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
 
 
 _MATRICES: list[str] = []
