@@ -78,7 +78,7 @@ def plot_site_probes(found: Any) -> "Figure":
     few = [row["minimal_score"] for row in facts]
     left.plot(range(len(names)), few, "-", marker="v", ms=4, color=_ORANGE, label="the fewest neurons alone")
     left.set_ylabel(facts[0]["metric"])
-    left.legend(fontsize=7, frameon=False)
+    left.legend(fontsize=7, frameon=False, ncols=2)
     bars = right.bar(range(len(names)), [100 * row["minimal_share"] for row in facts], color=_ORANGE, width=0.6)
     right.bar_label(bars, [f"{row['minimal']} of {row['units']}" for row in facts], fontsize=7, padding=2)
     right.set_ylabel("neurons, %")
