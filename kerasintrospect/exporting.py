@@ -221,7 +221,7 @@ class _Job:
     def _vectors(self, part: Arranged, pieces: Pieces | None) -> list[np.ndarray]:
         n = len(part) if pieces is None else len(pieces)
         found: list[np.ndarray] = [np.empty((0, 0), self.dtype)] * len(self.sites)
-        for rows, _, read in self.runner.forward(part, self.sites, self.pool if pieces is None else None):
+        for rows, _, read in self.runner.forward(part, self.sites, self.pool if pieces is None else "raw"):
             tokens = None if pieces is None else (pieces, pieces.of(rows))
             for i, site in enumerate(self.sites):
                 values = read[str(site)][0].numpy()

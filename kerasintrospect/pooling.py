@@ -67,7 +67,7 @@ def pooled(value: Any, own: Any, mask: Any, how: str | None, width: int | None =
     """
     import tensorflow as tf
 
-    if value.shape.rank != 3:
+    if value.shape.rank != 3 or how == "raw":
         return value, ()
     if mirrored:
         found, every = pooled(tf.reverse(value, [1]), _of_text(own, mask), mask, how, width)

@@ -212,7 +212,8 @@ class Runner:
         Args:
             arranged: The inputs.
             reads: Sites to read.
-            pool: `"mean"`, `"max"`, `"first"` or `"last"` over the positions that are no padding; None leaves them.
+            pool: `"mean"`, `"max"`, `"first"` or `"last"` over the positions that are no padding; None leaves them, with zeros
+                at padding; `"raw"` leaves all as it is, for who takes the tokens only.
             edits: Functions that change activations on the way, or `taps.Fed`, whose numbers come with each chunk.
             output: What to return of the model's outputs; None returns nothing of them, so that the graph behind the last
                 site is pruned.
