@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["write_whole"]
+__all__ = ["write_page", "write_whole"]
+
+
+def write_page(path: str | Path, page: Callable[[], str], facts: Callable[[], str]) -> Path:
+    """Writes a page (.html) or its facts (.json), whole or not at all.
+
+    Raises:
+        InputError: If the suffix is another one, or the file cannot be written.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in (".html", ".json"):
+        raise InputError(f"A page is saved as .html or .json. Received: path={str(path)!r}.")
+    write_whole(path, facts() if kind == ".json" else page())
+    return path
 
 
 def write_whole(path: Path, content: str) -> None:

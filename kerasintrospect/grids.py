@@ -16,7 +16,7 @@ from .pairs import Pair, as_pair
 from .runs import Runner
 from .sites import Site
 from .stations import of_tokens, stations
-from .weights import named
+from .weights import check_finite
 
 if TYPE_CHECKING:
     import pandas
@@ -192,10 +192,7 @@ def _check_finite(runner: Runner, values: np.ndarray) -> None:
     """Raises InputError, if there is NaN or infinity; it names the weights that are the cause."""
     if np.isfinite(values).all():
         return
-    floats = ((name, value) for name, value in named(runner.adapter) if value.dtype.kind == "f")
-    broken = [name for name, value in floats if not np.isfinite(value).all()]
-    if broken:
-        raise InputError(f"The model gives NaN, because these weights hold NaN or infinity: {', '.join(broken[:5])}.")
+    check_finite(runner.adapter)
     raise InputError(f"The model gives NaN or infinity for {(~np.isfinite(values)).sum()} of {values.size} cells, though its "
                      "weights are finite. Name other sites=, or another text.")  # fmt: skip
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import InputError
 from .exporting import export
-from .files import write_whole
+from .files import write_page
 from .inputs import Arranged
 from .labelled import strings
 from .runs import Runner
@@ -75,13 +75,8 @@ class NeuronTexts:
         """
         from .report import neuron_texts_page
 
-        path = Path(path)
-        kind = path.suffix.lower()
-        if kind not in (".html", ".json"):
-            raise InputError(f"A page is saved as .html or .json. Received: path={str(path)!r}.")
         facts = self.to_dict()
-        write_whole(path, json.dumps(facts, allow_nan=False, indent=1) if kind == ".json" else neuron_texts_page(facts))
-        return path
+        return write_page(path, lambda: neuron_texts_page(facts), lambda: json.dumps(facts, allow_nan=False, indent=1))
 
     def _repr_html_(self) -> str:
         from .report import neuron_texts_fragment

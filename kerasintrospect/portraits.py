@@ -18,7 +18,7 @@ from .contexts import top_contexts
 from .effects import AblationCurve, NeuronEffects
 from .errors import InputError, KerasIntrospectError
 from .examining import token_stations
-from .files import write_whole
+from .files import write_page
 from .health import dead_neurons
 from .highlights import Facts, grain, rows_of
 from .interventions.base import Intervention, ablate
@@ -78,12 +78,7 @@ class NeuronReport:
         Raises:
             InputError: If the suffix is another one, or the file cannot be written.
         """
-        path = Path(path)
-        kind = path.suffix.lower()
-        if kind not in (".html", ".json"):
-            raise InputError(f"A page is saved as .html or .json. Received: path={str(path)!r}.")
-        write_whole(path, self.to_json() if kind == ".json" else self._page())
-        return path
+        return write_page(path, self._page, self.to_json)
 
     def _page(self) -> str:
         from .report import render_neurons

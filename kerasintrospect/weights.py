@@ -15,7 +15,7 @@ from .adapters.base import Adapter
 from .errors import InputError, UnsupportedError
 from .taps import LOCK
 
-__all__ = ["borrowed", "digests", "named", "reinitialised"]
+__all__ = ["borrowed", "check_finite", "digests", "named", "reinitialised"]
 
 Values = Sequence[np.ndarray | None]
 
@@ -37,6 +37,13 @@ def digests(adapter: Adapter) -> bytes:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return b"".join(pool.map(one, _variables(adapter)))
+
+
+def check_finite(adapter: Adapter) -> None:
+    """Raises InputError, if weights hold NaN or infinity; it names them."""
+    broken = [name for name, value in named(adapter) if value.dtype.kind == "f" and not np.isfinite(value).all()]
+    if broken:
+        raise InputError(f"The model gives NaN, because these weights hold NaN or infinity: {', '.join(broken[:5])}.")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from .outputs import Output, describe_output
 from .runs import Runner
 from .sites import Site, SiteTable
 from .submodels import Tail, truncate
-from .weights import named
+from .weights import check_finite
 
 __all__ = ["Wrapped"]
 
@@ -154,10 +154,7 @@ class Wrapped:
         return self._output
 
     def _explain_nan(self, scores: np.ndarray) -> None:
-        floats = ((name, value) for name, value in named(self._runner.adapter) if value.dtype.kind == "f")
-        broken = [name for name, value in floats if not np.isfinite(value).all()]
+        check_finite(self._runner.adapter)
         rows = np.flatnonzero(~np.isfinite(scores).reshape(len(scores), -1).all(1))
-        if broken:
-            raise InputError(f"The model gives NaN, because these weights hold NaN or infinity: {', '.join(broken[:5])}.")
         warnings.warn(f"The model gives NaN for {len(rows)} examples, the first at position {rows[0]}, though its weights "
                       "are finite (a mean over no token?): their label is -1.", KerasIntrospectWarning, stacklevel=3)
